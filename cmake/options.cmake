@@ -1,0 +1,34 @@
+# Switches of the build, and the flags that every target gets.
+option(POWERCUT_TESTS "build unit tests (GoogleTest)" OFF)
+option(POWERCUT_FUZZ "build the fuzz targets (clang's libFuzzer, or a plain main that replays)" OFF)
+option(POWERCUT_BENCH "build the benchmarks" OFF)
+set(POWERCUT_SANITIZE "" CACHE STRING "sanitizers, as for -fsanitize=")
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+add_library(powercut_flags INTERFACE)
+target_include_directories(powercut_flags INTERFACE ${CMAKE_SOURCE_DIR}/src)
+target_compile_options(powercut_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wswitch -Werror
+  $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>)
+if(POWERCUT_SANITIZE)
+  target_compile_options(powercut_flags INTERFACE
+    -fsanitize=${POWERCUT_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(powercut_flags INTERFACE -fsanitize=${POWERCUT_SANITIZE})
+endif()
+if(POWERCUT_FUZZ)
+  # Fuzzed code skips checksums (base/fuzzing.h), so that damage reaches what lies behind them.
+  target_compile_definitions(powercut_flags INTERFACE FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL Clang)
+    target_compile_options(powercut_flags INTERFACE -fsanitize=fuzzer-no-link)
+  endif()
+endif()
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()

@@ -1,0 +1,37 @@
+#include "base/result.h"
+
+#include <cstdlib>
+#include <string>
+
+#include <unistd.h>
+
+namespace powercut {
+
+std::string_view errc_name(Errc code) noexcept {
+  switch (code) {
+    case Errc::kIo: return "I/O error";
+    case Errc::kCorrupt: return "damaged";
+    case Errc::kChecksum: return "checksum mismatch";
+    case Errc::kUnsupported: return "not supported";
+    case Errc::kNoSpace: return "no space";
+    case Errc::kNotFound: return "not found";
+    case Errc::kExists: return "exists";
+    case Errc::kReadOnly: return "read-only";
+    case Errc::kLimit: return "limit reached";
+    case Errc::kAborted: return "stopped";
+    case Errc::kInvalid: return "invalid";
+    case Errc::kTimeout: return "timed out";
+  }
+  return "unknown error";
+}
+
+void check_failed(const char* condition, const char* why, const char* file, int line) noexcept {
+  // write(2) and no formatting library: this runs when nothing else can be trusted.
+  const std::string text = std::string("powercut: CHECK failed: ") + why + " (" + condition +
+                           ") at " + file + ":" + std::to_string(line) + "\n";
+  const auto ignored = ::write(STDERR_FILENO, text.data(), text.size());
+  static_cast<void>(ignored);
+  std::abort();
+}
+
+}  // namespace powercut

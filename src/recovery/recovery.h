@@ -1,0 +1,122 @@
+// What a recovery of a journal would do, as decisions; and a device as it would be afterwards.
+//
+// Words
+//   scan      walks the ring from s_start and finds the whole transactions and the end of the log
+//   decision  what happens with one logged block: replayed, skipped, revoked
+//   plan      all decisions, in log order, and how the recovery as a whole ends
+//
+// Invariants
+//   1. A plan is made without writing.  apply() is the one place that writes.
+//   2. Every loop is bounded by the ring: a log block is looked at once per pass.
+//   3. Each step of the scan is decided by exactly one row of the table in decide.h.
+#pragma once
+
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "block/block_device.h"
+#include "format/jbd2.h"
+#include "recovery/journal_map.h"
+
+namespace powercut {
+
+// How the recovery as a whole ends, in Linux's terms.
+enum class RecoveryEnd : std::uint8_t {
+  kNothingToDo,      // s_start is 0
+  kClean,            // the log ended in an ordinary way; all whole transactions are replayed
+  kRefused,          // damage: the file system does not mount (blocks that match are still written)
+};
+
+// The rule by which the log ended, or by which a recovery is refused.
+enum class RecoveryRule : std::uint8_t {
+  kLogEnds,             // no magic, another tid, or an unknown type: the ordinary end
+  kStaleCommit,         // a damaged block with a commit time older than the one before: stale log
+  kNoCommitAfterDamage, // a damaged descriptor or revoke block and no commit block after it
+  kDataChecksum,        // a data block does not match its tag
+  kDescriptorChecksum,  // a descriptor or revoke block does not match its tail
+  kDescriptorFormat,    // a descriptor whose tags cannot be read
+  kCommitChecksum,      // a commit block does not match (or, with kV1, its transaction does not)
+  kBlockOutside,        // a tag or revoke record names a block past the device
+};
+std::string_view recovery_rule_name(RecoveryRule rule);
+
+struct Damage {
+  RecoveryRule rule;
+  Tid tid;
+  LogBlock log_block;    // the block that does not match
+  BlockNo home;          // kDataChecksum, kBlockOutside: the file-system block concerned
+  std::uint32_t stored = 0, computed = 0;
+};
+
+enum class BlockVerdict : std::uint8_t { kReplay, kRevoked, kSkippedDamaged };
+
+struct LoggedBlock {
+  BlockNo home;
+  LogBlock log;
+  bool is_escaped = false;
+  BlockVerdict verdict = BlockVerdict::kReplay;
+};
+
+struct LoggedTransaction {
+  Tid tid;
+  LogBlock first;         // its first block in the ring
+  LogBlock commit;        // its commit block
+  std::uint64_t commit_seconds = 0;
+  std::vector<LoggedBlock> blocks;   // in log order
+  std::vector<BlockNo> revokes;
+};
+
+struct RecoveryPlan {
+  JournalSuperblock superblock;
+  RecoveryEnd end = RecoveryEnd::kNothingToDo;
+  RecoveryRule end_rule = RecoveryRule::kLogEnds;
+  LogBlock end_block;                          // where the scan stopped
+  Tid next_tid;                                // the tid expected there
+  std::vector<LoggedTransaction> transactions; // whole ones, oldest first
+  std::vector<Damage> damages;                 // in log order
+  std::uint64_t replay_count = 0, revoked_count = 0, skipped_count = 0;
+};
+
+struct RecoveryOptions {
+  // Stop after this transaction as if the log ended there: "as of tid N".
+  std::optional<Tid> up_to;
+  // Look at the checksum of every data block (the view of a live disk need not).
+  bool verify_data = true;
+};
+
+// Scans the journal of `device` and decides.  `device` is the file system's device and holds the
+// journal at `map`.
+// Errors: as JournalSuperblock::parse; kIo; kCorrupt if the map is shorter than the superblock says;
+// kUnsupported for a valid fast-commit area with the expected tid (refused by name).
+// Damage in the log is not an error: it is in the plan.
+Result<RecoveryPlan> plan_recovery(const BlockView& device, const JournalMap& map,
+                                   const RecoveryOptions& options = {});
+
+// Writes what the plan replays to its home blocks on `target`, in log order, then flushes; with
+// `end == kClean` also empties the log (s_start = 0, s_sequence = next_tid) and flushes again.
+// `source` is what the plan was made of; it may be `target`.
+Result<void> apply_recovery(const RecoveryPlan& plan, const BlockView& source,
+                            const JournalMap& map, BlockDevice& target);
+
+// A device as it would read after a plan: a home block that is replayed comes from the log.
+// Holds references to `device` and `map`; they must outlive it.  Read-only, made in one pass over
+// the plan.
+class RecoveredView final : public BlockView {
+ public:
+  RecoveredView(const BlockView& device, const JournalMap& map, const RecoveryPlan& plan);
+  std::uint64_t size_bytes() const override { return device_.size_bytes(); }
+
+ private:
+  struct Source {
+    LogBlock log;
+    bool is_escaped;
+  };
+  Result<void> do_read(std::uint64_t offset, MutableBytes into) const override;
+
+  const BlockView& device_;
+  const JournalMap& map_;
+  std::unordered_map<std::uint64_t, Source> from_log_;
+};
+
+}  // namespace powercut

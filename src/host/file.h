@@ -1,0 +1,71 @@
+// Files, as ByteStores: ordinary, sparse, in memory (memfd), block special.
+// Threads: a File may be used by several threads at once (pread, pwrite).
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/byte_store.h"
+
+namespace powercut {
+
+// A file descriptor that is closed at the end.
+class Fd {
+ public:
+  Fd() = default;
+  explicit Fd(int fd) : fd_(fd) {}
+  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Fd& operator=(Fd&& other) noexcept;
+  ~Fd();
+  int get() const { return fd_; }
+  bool is_open() const { return fd_ >= 0; }
+  int release() { return std::exchange(fd_, -1); }
+  void reset();
+
+ private:
+  int fd_ = -1;
+};
+
+// kIo with the errno in `where` and its text, after `detail`, in the detail; kNoSpace for ENOSPC and
+// EDQUOT, kNotFound for ENOENT, kExists for EEXIST, kReadOnly for EROFS.
+[[nodiscard]] Failure os_failure(const char* what, std::string_view detail, int os_error);
+
+class File final : public ByteStore {
+ public:
+  enum class Access : std::uint8_t { kRead, kReadWrite };
+  static Result<File> open(const std::filesystem::path& path, Access access);
+  // A new file of `size_bytes`, all holes; an old one of that name is an error (kExists).
+  static Result<File> create(const std::filesystem::path& path, std::uint64_t size_bytes);
+  // An anonymous file in memory of `size_bytes`; inherited by children only on purpose.
+  static Result<File> in_memory(const char* name, std::uint64_t size_bytes);
+  // Takes over a descriptor that was inherited.
+  static Result<File> adopt(Fd fd);
+
+  std::uint64_t size_bytes() const override { return size_bytes_; }
+  Result<void> read_at(std::uint64_t offset, MutableBytes into) const override;
+  Result<void> write_at(std::uint64_t offset, Bytes from) override;
+  Result<void> punch(std::uint64_t offset, std::uint64_t length) override;
+  Result<void> sync() override;
+  int fd() const { return fd_.get(); }
+  // Bytes of storage in use, as the file system counts them.
+  Result<std::uint64_t> allocated_bytes() const;
+
+ private:
+  File(Fd fd, std::uint64_t size_bytes) : fd_(std::move(fd)), size_bytes_(size_bytes) {}
+  Fd fd_;
+  std::uint64_t size_bytes_ = 0;
+};
+
+// Copies `from` to a new file at `to`, holes staying holes (SEEK_DATA), all-zero 4 KiB pieces
+// becoming holes.  On an error the new file is removed.
+Result<void> copy_sparse(const File& from, const std::filesystem::path& to);
+
+// A whole small file.  Errors: kLimit if it is longer than `bytes_max`.
+Result<std::string> read_text_file(const std::filesystem::path& path, std::uint64_t bytes_max);
+// Writes beside the name, syncs, then renames: the file is the old or the new one, never a part.
+Result<void> write_file_atomically(const std::filesystem::path& path, std::string_view content);
+Result<void> make_directories(const std::filesystem::path& path);
+
+}  // namespace powercut

@@ -1,0 +1,69 @@
+#include "format/jbd2.h"
+
+#include "base/crc32c.h"
+#include "format/jbd2_disk.h"
+
+namespace powercut {
+namespace {
+
+// crc32c over `block` as if the four bytes at `offset` were zero.
+std::uint32_t checksum_without(std::uint32_t seed, Bytes block, std::size_t offset) {
+  const disk::BlockTail zero{};
+  const std::uint32_t before = crc32c(seed, block.first(offset));
+  return crc32c(crc32c(before, bytes_of(zero)), block.subspan(offset + sizeof(zero)));
+}
+
+bool field_matches(Bytes block, const JournalFormat& format, std::size_t offset) {
+  if (format.checksum != ChecksumKind::kV2 && format.checksum != ChecksumKind::kV3) return true;
+  const auto stored = load<disk::BlockTail>(block, offset);
+  return stored && stored->checksum.value() == checksum_without(format.seed, block, offset);
+}
+
+}  // namespace
+
+std::uint32_t JournalFormat::tail_bytes() const {
+  const bool has_tail = checksum == ChecksumKind::kV2 || checksum == ChecksumKind::kV3;
+  return has_tail ? sizeof(disk::BlockTail) : 0;
+}
+
+std::uint32_t JournalFormat::tag_bytes() const {
+  if (checksum == ChecksumKind::kV3) return sizeof(disk::Tag16);
+  if (checksum == ChecksumKind::kV2) return is_64bit ? sizeof(disk::Tag14) : sizeof(disk::Tag10);
+  return is_64bit ? sizeof(disk::Tag12) : sizeof(disk::Tag8);
+}
+
+std::uint32_t JournalFormat::tags_per_descriptor() const {
+  constexpr auto kFixed =
+      static_cast<std::uint32_t>(sizeof(disk::JournalHeader) + sizeof(JournalUuid));
+  return (block_bytes - kFixed - tail_bytes()) / tag_bytes();
+}
+
+std::uint32_t JournalFormat::revokes_per_block() const {
+  constexpr auto kFixed = static_cast<std::uint32_t>(sizeof(disk::RevokeHeader));
+  return (block_bytes - kFixed - tail_bytes()) / (is_64bit ? 8 : 4);
+}
+
+std::optional<JournalHeader> parse_journal_header(Bytes block) {
+  const auto stored = load<disk::JournalHeader>(block, 0);
+  if (!stored || stored->magic.value() != kJournalMagic) return std::nullopt;
+  return JournalHeader{stored->type, Tid(stored->sequence)};
+}
+
+bool tail_checksum_matches(Bytes block, const JournalFormat& format) {
+  if (block.size() < sizeof(disk::RevokeHeader) + sizeof(disk::BlockTail)) return false;
+  return field_matches(block, format, block.size() - sizeof(disk::BlockTail));
+}
+
+bool commit_checksum_matches(Bytes block, const JournalFormat& format) {
+  if (block.size() < sizeof(disk::CommitBlock)) return false;
+  return field_matches(block, format, offsetof(disk::CommitBlock, checksums));
+}
+
+std::uint32_t tag_checksum(Bytes logged_block, const JournalFormat& format, Tid tid) {
+  if (format.checksum != ChecksumKind::kV2 && format.checksum != ChecksumKind::kV3) return 0;
+  const Be32 sequence = tid.value();
+  const std::uint32_t whole = crc32c(crc32c(format.seed, bytes_of(sequence)), logged_block);
+  return format.checksum == ChecksumKind::kV2 ? whole & 0xFFFF : whole;
+}
+
+}  // namespace powercut

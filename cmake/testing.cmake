@@ -1,10 +1,6 @@
 # What unit tests and fuzz targets share (tests/support): generators and expectations.
 file(GLOB SUPPORT CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/support/*.cc)
 list(FILTER SUPPORT EXCLUDE REGEX "_main\\.cc$")
-if(SUPPORT)
-  add_library(powercut_testing STATIC ${SUPPORT})
-  target_link_libraries(powercut_testing PUBLIC powercut_reader)
-else()
-  add_library(powercut_testing INTERFACE)
-endif()
-target_include_directories(powercut_testing INTERFACE ${CMAKE_SOURCE_DIR})
+add_library(powercut_testing STATIC EXCLUDE_FROM_ALL ${SUPPORT})
+target_link_libraries(powercut_testing PUBLIC powercut_reader)
+target_include_directories(powercut_testing PUBLIC ${CMAKE_SOURCE_DIR})

@@ -13,10 +13,12 @@ std::uint32_t checksum_without(std::uint32_t seed, Bytes block, std::size_t offs
   return crc32c(crc32c(before, bytes_of(zero)), block.subspan(offset + sizeof(zero)));
 }
 
-bool field_matches(Bytes block, const JournalFormat& format, std::size_t offset) {
-  if (format.checksum != ChecksumKind::kV2 && format.checksum != ChecksumKind::kV3) return true;
-  const auto stored = load<disk::BlockTail>(block, offset);
-  return stored && stored->checksum.value() == checksum_without(format.seed, block, offset);
+ChecksumPair field_checksum(Bytes block, const JournalFormat& format, std::size_t offset) {
+  CHECK(block.size() == format.block_bytes, "the checksum of one whole log block");
+  if (format.tail_bytes() == 0) return {};
+  Be32 stored;
+  std::memcpy(&stored, block.data() + offset, sizeof(stored));
+  return {stored, checksum_without(format.seed, block, offset)};
 }
 
 }  // namespace
@@ -49,14 +51,20 @@ std::optional<JournalHeader> parse_journal_header(Bytes block) {
   return JournalHeader{stored->type, Tid(stored->sequence)};
 }
 
+ChecksumPair tail_checksum(Bytes block, const JournalFormat& format) {
+  return field_checksum(block, format, format.block_bytes - sizeof(disk::BlockTail));
+}
+
+ChecksumPair commit_checksum(Bytes block, const JournalFormat& format) {
+  return field_checksum(block, format, offsetof(disk::CommitBlock, checksums));
+}
+
 bool tail_checksum_matches(Bytes block, const JournalFormat& format) {
-  if (block.size() < sizeof(disk::RevokeHeader) + sizeof(disk::BlockTail)) return false;
-  return field_matches(block, format, block.size() - sizeof(disk::BlockTail));
+  return block.size() == format.block_bytes && tail_checksum(block, format).matches();
 }
 
 bool commit_checksum_matches(Bytes block, const JournalFormat& format) {
-  if (block.size() < sizeof(disk::CommitBlock)) return false;
-  return field_matches(block, format, offsetof(disk::CommitBlock, checksums));
+  return block.size() == format.block_bytes && commit_checksum(block, format).matches();
 }
 
 std::uint32_t tag_checksum(Bytes logged_block, const JournalFormat& format, Tid tid) {

@@ -129,6 +129,9 @@ struct Tag {
 // Errors: kCorrupt: magic, type or tid; a tag past the end; no last tag.  After an error nothing of
 // the block may be replayed.
 Result<std::vector<Tag>> parse_descriptor(Bytes block, const JournalFormat& format, Tid expected);
+// How many data blocks a descriptor seems to have, whatever else is wrong with it: its tags up to the
+// last one or up to the end of the block.  For a scan that must step over a damaged one.
+std::uint32_t count_tags(Bytes block, const JournalFormat& format);
 // Writes a descriptor for `tags` into `block` (one log block, all of it); with the tail checksum.
 // The first tag is followed by `uuid`; the others carry the same-UUID flag.
 void encode_descriptor(MutableBytes block, const JournalFormat& format, Tid tid,
@@ -151,6 +154,16 @@ struct CommitBlock {
 Result<CommitBlock> parse_commit(Bytes block, const JournalFormat& format, Tid expected);
 // With kV2 and kV3 the checksum is computed; with kV1 `commit`'s fields are stored as they are.
 void encode_commit(MutableBytes block, const JournalFormat& format, const CommitBlock& commit);
+
+// A checksum as stored, and as it should be.  Both 0 where the format has none.
+struct ChecksumPair {
+  std::uint32_t stored = 0, computed = 0;
+  bool matches() const { return stored == computed; }
+};
+// At the end of a descriptor or revoke block (one whole log block: CHECK).
+ChecksumPair tail_checksum(Bytes block, const JournalFormat& format);
+// Of a commit block (one whole log block: CHECK) over itself; kV1's is over other blocks.
+ChecksumPair commit_checksum(Bytes block, const JournalFormat& format);
 
 // The checksum at the end of a descriptor or revoke block.  True without kV2 or kV3.
 bool tail_checksum_matches(Bytes block, const JournalFormat& format);

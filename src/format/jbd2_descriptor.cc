@@ -42,6 +42,11 @@ Result<FlaggedTag> load_tag(Bytes tags, std::size_t offset, const JournalFormat&
   return flagged(joined(stored.block_low, wide.block_high), checksum, stored.flags);
 }
 
+// Bytes from this tag to the next.
+std::size_t tag_step(const FlaggedTag& tag, const JournalFormat& format) {
+  return format.tag_bytes() + (tag.has(disk::TagFlag::kSameUuid) ? 0 : sizeof(JournalUuid));
+}
+
 void store_tag(MutableBytes block, std::size_t offset, const JournalFormat& format,
                const FlaggedTag& tag) {
   const auto low = static_cast<std::uint32_t>(tag.tag.block.value());
@@ -90,8 +95,21 @@ Result<std::vector<Tag>> parse_descriptor(Bytes block, const JournalFormat& form
     const FlaggedTag tag = TRY(next);
     result.push_back(tag.tag);
     if (tag.has(disk::TagFlag::kLastTag)) return result;
-    offset += format.tag_bytes();
-    if (!tag.has(disk::TagFlag::kSameUuid)) offset += sizeof(JournalUuid);
+    offset += tag_step(tag, format);
+  }
+}
+
+std::uint32_t count_tags(Bytes block, const JournalFormat& format) {
+  if (block.size() != format.block_bytes) return 0;
+  const Bytes tags = block.first(block.size() - format.tail_bytes());
+  std::uint32_t count = 0;
+  // Each turn moves at least a tag forward, and load_tag stops at the end.
+  for (std::size_t offset = sizeof(disk::JournalHeader);;) {
+    const auto tag = load_tag(tags, offset, format);
+    if (!tag) return count;
+    ++count;
+    if (tag->has(disk::TagFlag::kLastTag)) return count;
+    offset += tag_step(*tag, format);
   }
 }
 

@@ -25,7 +25,8 @@ namespace powercut {
 enum class RecoveryEnd : std::uint8_t {
   kNothingToDo,      // s_start is 0
   kClean,            // the log ended in an ordinary way; all whole transactions are replayed
-  kRefused,          // damage: the file system does not mount (blocks that match are still written)
+  kRefused,          // damage: the file system does not mount.  Blocks that match are still written,
+                     // unless a descriptor or revoke block is damaged: then none is (kNotReached)
 };
 
 // The rule by which the log ended, or by which a recovery is refused.
@@ -35,9 +36,9 @@ enum class RecoveryRule : std::uint8_t {
   kNoCommitAfterDamage, // a damaged descriptor or revoke block and no commit block after it
   kDataChecksum,        // a data block does not match its tag
   kDescriptorChecksum,  // a descriptor or revoke block does not match its tail
-  kDescriptorFormat,    // a descriptor whose tags cannot be read
+  kDescriptorFormat,    // a descriptor or revoke block whose tags or records cannot be read
   kCommitChecksum,      // a commit block does not match (or, with kV1, its transaction does not)
-  kBlockOutside,        // a tag or revoke record names a block past the device
+  kBlockOutside,        // a tag names a block past the device, or one of the journal itself
 };
 std::string_view recovery_rule_name(RecoveryRule rule);
 
@@ -49,7 +50,12 @@ struct Damage {
   std::uint32_t stored = 0, computed = 0;
 };
 
-enum class BlockVerdict : std::uint8_t { kReplay, kRevoked, kSkippedDamaged };
+enum class BlockVerdict : std::uint8_t {
+  kReplay,
+  kRevoked,
+  kSkippedDamaged,
+  kNotReached,  // sound, but the recovery is refused before it replays anything
+};
 
 struct LoggedBlock {
   BlockNo home;
@@ -73,6 +79,7 @@ struct RecoveryPlan {
   RecoveryRule end_rule = RecoveryRule::kLogEnds;
   LogBlock end_block;                          // where the scan stopped
   Tid next_tid;                                // the tid expected there
+  bool is_cut_short = false;                   // the scan stopped because of `up_to`
   std::vector<LoggedTransaction> transactions; // whole ones, oldest first
   std::vector<Damage> damages;                 // in log order
   std::uint64_t replay_count = 0, revoked_count = 0, skipped_count = 0;
@@ -81,7 +88,8 @@ struct RecoveryPlan {
 struct RecoveryOptions {
   // Stop after this transaction as if the log ended there: "as of tid N".
   std::optional<Tid> up_to;
-  // Look at the checksum of every data block (the view of a live disk need not).
+  // Look at the checksum of every data block (the view of a live disk need not).  Without it no data
+  // block is read, and a kV1 transaction counts as whole with its commit block.
   bool verify_data = true;
 };
 
@@ -94,7 +102,8 @@ Result<RecoveryPlan> plan_recovery(const BlockView& device, const JournalMap& ma
                                    const RecoveryOptions& options = {});
 
 // Writes what the plan replays to its home blocks on `target`, in log order, then flushes; with
-// `end == kClean` also empties the log (s_start = 0, s_sequence = next_tid) and flushes again.
+// `end == kClean` also empties the log and flushes again: s_start = 0, and an s_sequence beyond every
+// tid that the log still holds (one past next_tid as Linux does; further if the plan is cut short).
 // `source` is what the plan was made of; it may be `target`.
 Result<void> apply_recovery(const RecoveryPlan& plan, const BlockView& source,
                             const JournalMap& map, BlockDevice& target);

@@ -1,0 +1,175 @@
+// The plan: the scan's transactions, with a verdict on each logged block.
+#include "recovery/recovery.h"
+
+#include <algorithm>
+
+#include "base/fuzzing.h"
+#include "recovery/fast_commit.h"
+#include "recovery/scan.h"
+
+namespace powercut {
+namespace {
+
+Result<JournalSuperblock> read_superblock(const LogReader& reader) {
+  std::vector<std::uint8_t> block(reader.block_bytes());
+  TRY(reader.read(LogBlock(0), block));
+  const JournalSuperblock superblock = TRY(JournalSuperblock::parse(block));
+  if (superblock.block_bytes != reader.block_bytes()) {
+    return fail(Errc::kCorrupt, "journal: its block size is not the file system's",
+                superblock.block_bytes);
+  }
+  if (superblock.log_block_count > reader.map().block_count()) {
+    return fail(Errc::kCorrupt, "journal: shorter than its superblock says",
+                reader.map().block_count());
+  }
+  return superblock;
+}
+
+// The last transaction that revokes a block, by block.
+class RevokeTable {
+ public:
+  explicit RevokeTable(const std::vector<ScannedTransaction>& transactions) {
+    for (const ScannedTransaction& transaction : transactions) {
+      for (const BlockNo block : transaction.logged.revokes) {
+        last_[block.value()] = transaction.logged.tid;
+      }
+    }
+  }
+  // A record suppresses the block in its own and in all older transactions.
+  bool suppresses(BlockNo block, Tid tid) const {
+    const auto found = last_.find(block.value());
+    return found != last_.end() && !found->second.comes_before(tid);
+  }
+
+ private:
+  std::unordered_map<std::uint64_t, Tid> last_;
+};
+
+class Judge {
+ public:
+  Judge(const LogReader& reader, const JournalFormat& format, const RevokeTable& revokes,
+        const RecoveryOptions& options)
+      : reader_(reader),
+        format_(format),
+        revokes_(revokes),
+        verifies_((format.checksum == ChecksumKind::kV2 || format.checksum == ChecksumKind::kV3) &&
+                  options.verify_data && !kFuzzing),
+        block_(format.block_bytes) {}
+
+  // Settles the verdicts of one transaction; what does not match is added to `damages`.
+  Result<void> settle(ScannedTransaction& transaction, std::vector<Damage>& damages) {
+    for (std::size_t i = 0; i < transaction.logged.blocks.size(); ++i) {
+      LoggedBlock& block = transaction.logged.blocks[i];
+      const Tid tid = transaction.logged.tid;
+      if (revokes_.suppresses(block.home, tid)) {  // before its checksum is looked at
+        block.verdict = BlockVerdict::kRevoked;
+        continue;
+      }
+      const auto damage = TRY(damage_of(block, tid, transaction.checksums[i]));
+      if (!damage) continue;
+      block.verdict = BlockVerdict::kSkippedDamaged;
+      damages.push_back(*damage);
+    }
+    return {};
+  }
+
+ private:
+  Result<std::optional<Damage>> damage_of(const LoggedBlock& block, Tid tid, std::uint32_t stored) {
+    const bool is_outside = block.home.value() >= reader_.device_blocks() ||
+                            reader_.map().log_block(block.home).has_value();
+    if (is_outside) {
+      return std::optional(Damage{RecoveryRule::kBlockOutside, tid, block.log, block.home});
+    }
+    if (!verifies_) return std::optional<Damage>();
+    TRY(reader_.read(block.log, block_));
+    const std::uint32_t computed = tag_checksum(block_, format_, tid);
+    if (computed == stored) return std::optional<Damage>();
+    return std::optional(
+        Damage{RecoveryRule::kDataChecksum, tid, block.log, block.home, stored, computed});
+  }
+
+  const LogReader& reader_;
+  const JournalFormat& format_;
+  const RevokeTable& revokes_;
+  const bool verifies_;
+  std::vector<std::uint8_t> block_;
+};
+
+void refuse_replay(RecoveryPlan& plan) {
+  for (LoggedTransaction& transaction : plan.transactions) {
+    for (LoggedBlock& block : transaction.blocks) {
+      if (block.verdict == BlockVerdict::kReplay) block.verdict = BlockVerdict::kNotReached;
+    }
+  }
+}
+
+void count_verdicts(RecoveryPlan& plan) {
+  for (const LoggedTransaction& transaction : plan.transactions) {
+    for (const LoggedBlock& block : transaction.blocks) {
+      switch (block.verdict) {
+        case BlockVerdict::kReplay: ++plan.replay_count; break;
+        case BlockVerdict::kRevoked: ++plan.revoked_count; break;
+        case BlockVerdict::kSkippedDamaged: ++plan.skipped_count; break;
+        case BlockVerdict::kNotReached: break;
+      }
+    }
+  }
+}
+
+// How the recovery as a whole ends.  What stops the scan comes before what is found in the replay.
+void settle_end(RecoveryPlan& plan, const LogScan& scan) {
+  plan.end_rule = scan.end_rule;
+  plan.end_block = scan.end_block;
+  plan.next_tid = scan.next_tid;
+  plan.is_cut_short = scan.is_cut_short;
+  if (plan.damages.empty()) {
+    plan.end = RecoveryEnd::kClean;
+    return;
+  }
+  plan.end = RecoveryEnd::kRefused;
+  plan.end_rule = scan.damage ? scan.damage->rule : plan.damages.front().rule;
+}
+
+}  // namespace
+
+Result<RecoveryPlan> plan_recovery(const BlockView& device, const JournalMap& map,
+                                   const RecoveryOptions& options) {
+  const LogReader reader(device, map);
+  RecoveryPlan plan;
+  plan.superblock = TRY(read_superblock(reader));
+  plan.next_tid = plan.superblock.sequence;
+  if (plan.superblock.start.value() == 0) return plan;
+  LogScan scan = TRY(scan_log(reader, plan.superblock, options));
+  if (!scan.is_cut_short && !scan.damage) {
+    TRY(refuse_fast_commits(reader, plan.superblock, scan.next_tid));
+  }
+  const JournalFormat format = plan.superblock.format();
+  const RevokeTable revokes(scan.whole);
+  Judge judge(reader, format, revokes, options);
+  plan.transactions.reserve(scan.whole.size());
+  for (ScannedTransaction& transaction : scan.whole) {
+    TRY(judge.settle(transaction, plan.damages));
+    plan.transactions.push_back(std::move(transaction.logged));
+  }
+  if (scan.damage) plan.damages.push_back(*scan.damage);
+  if (scan.is_replay_refused) refuse_replay(plan);
+  settle_end(plan, scan);
+  count_verdicts(plan);
+  return plan;
+}
+
+std::string_view recovery_rule_name(RecoveryRule rule) {
+  switch (rule) {
+    case RecoveryRule::kLogEnds: return "log ends";
+    case RecoveryRule::kStaleCommit: return "stale commit block";
+    case RecoveryRule::kNoCommitAfterDamage: return "no commit block after damage";
+    case RecoveryRule::kDataChecksum: return "data block checksum";
+    case RecoveryRule::kDescriptorChecksum: return "descriptor or revoke block checksum";
+    case RecoveryRule::kDescriptorFormat: return "descriptor or revoke block format";
+    case RecoveryRule::kCommitChecksum: return "commit block checksum";
+    case RecoveryRule::kBlockOutside: return "block outside the file system";
+  }
+  return "?";
+}
+
+}  // namespace powercut

@@ -1,5 +1,5 @@
-# Finds which Debian packages are missing, says what and how much, and installs them.  To be sourced;
-# `root` is the repository's folder.
+# Finds which Debian packages are missing, says what and how much, and installs them.  To be
+# sourced; `root` is the repository's folder.
 #
 #   install_packages "build test" "run"    lists that are required, lists that are wanted
 #
@@ -74,12 +74,12 @@ announce() {
   plan=$(apt_plan "$@")
   say "missing packages: $*"
   total=$(sed -n 's/.* \([0-9]*\) newly installed.*/\1/p' <<<"$plan")
-  say "installing them (${total:-?} packages with what they need)$(
-    sed -n 's/^Need to get \([^/]*\/\)\{0,1\}\(.*\) of archives\.$/: download \2/p' <<<"$plan" |
-      head -n 1)$(
+  say "installing them (with what they need: ${total:-?} packages)$(
+    sed -n 's/^Need to get \([^/]*\)\(\/.*\)\{0,1\} of archives\.$/: download \1/p' <<<"$plan")$(
     sed -n 's/^After this operation, \(.*\) of additional disk space will be used\.$/, disk \1/p' \
       <<<"$plan")"
-  removed=$(sed -n '/packages will be REMOVED/,/^[^ ]/p' <<<"$plan" | sed -n 's/^  *//p' | tr '\n' ' ')
+  removed=$(awk '/^[^ ]/ { on = 0 } on { print $0 } /will be REMOVED/ { on = 1 }' <<<"$plan" |
+    xargs)
   if [ -n "$removed" ]; then say "this replaces: $removed"; fi
 }
 
@@ -92,9 +92,8 @@ line_to_type() {
 offered_of() {
   local package
   while read -r package; do
-    if [ -n "$package" ] && LC_ALL=C apt-cache policy "$package" 2>/dev/null | grep -q '^  Candidate: [^(]'; then
+    LC_ALL=C apt-cache policy "${package:-none}" 2>/dev/null | grep -q '^  Candidate: [^(]' &&
       printf '%s\n' "$package"
-    fi
   done
 }
 
@@ -124,8 +123,9 @@ install_packages() {
   if [ "${#required[@]}" = 0 ] && [ "${#wanted[@]}" = 0 ]; then return 0; fi
 
   if ! find_root; then
-    say "missing packages: ${required[*]} ${wanted[*]}"
-    line_to_type "${required[@]}" "${wanted[@]}"
+    set -- "${required[@]}" "${wanted[@]}"
+    say "missing packages: $*"
+    line_to_type "$@"
     if [ "${#required[@]}" != 0 ]; then exit 3; fi
     say "going on without them: what needs them will say so"
     return 0
@@ -143,16 +143,16 @@ install_packages() {
     fi
   fi
 
-  left=$(packages_of "$1" | missing_of | tr '\n' ' ')
+  left=$(packages_of "$1" | missing_of | xargs)
   if [ -n "$left" ]; then
     tail -n 20 "$install_log" >&2
-    say "could not install: $left(whole log: $install_log)"
+    say "could not install: $left (whole log: $install_log)"
     line_to_type "$left"
     exit 3
   fi
-  left=$(packages_of "${2:-}" | missing_of | tr '\n' ' ')
+  left=$(packages_of "${2:-}" | missing_of | xargs)
   if [ -n "$left" ]; then
-    say "could not install: $left(log: $install_log); what needs them will say so"
+    say "could not install: $left (log: $install_log); what needs them will say so"
   else
     rm -f "$install_log"
   fi

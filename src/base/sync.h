@@ -26,9 +26,9 @@
 namespace powercut {
 
 enum class LockRank : int {
-  kDoor = 10,     // lab/sources: the control channel of a served disk
-  kRecorder = 20,  // lab/record: one order over all requests of a disk, and its judge
-  kDevice = 60,   // block: what a device keeps
+  kRecorder = 20,  // lab/record: one order over all requests of a disk, and its observers
+  kReport = 30,    // lab/sources: lines that wait to be reported
+  kDevice = 60,    // block: what a device keeps
 };
 
 class CAPABILITY("mutex") Mutex {

@@ -29,6 +29,12 @@ class RecordedDisk {
   Result<void> discard(std::uint64_t offset, std::uint64_t length) EXCLUDES(mutex_);
   Result<void> flush() EXCLUDES(mutex_);
   void power_cycle() EXCLUDES(mutex_);
+  // Runs `look` while no request is under way: what observers keep can be read then.
+  template <class Look>
+  void while_still(Look look) const EXCLUDES(mutex_) {
+    const Lock lock(mutex_);
+    look();
+  }
 
  private:
   Result<void> pass(Request request) EXCLUDES(mutex_);

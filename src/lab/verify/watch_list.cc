@@ -5,7 +5,6 @@
 namespace powercut::lab {
 namespace {
 
-constexpr std::uint64_t kSuperblockOffset = 1024;
 struct Field {
   std::uint32_t offset, length;
 };
@@ -39,14 +38,21 @@ Result<WatchList> WatchList::of_journal(const Volume& volume) {
   for (const Field& field : kSuperblockFields) {
     TRY(list.add(view, kSuperblockOffset + field.offset, field.length));
   }
-  const InodeNo journal = super.journal_inode();
-  const std::uint32_t index = (journal.value() - 1) / super.inodes_per_group();
-  const std::uint64_t descriptor = TRY(volume.descriptor_offset(index));
+  const InodeNo journal = super.journal_inode;
+  if (journal == InodeNo(0)) return fail(Errc::kNotFound, "no journal inside the file system");
+  const std::uint32_t group = (journal.value() - 1) / super.inodes_per_group;
+  const std::uint32_t index = (journal.value() - 1) % super.inodes_per_group;
+  const BlockNo table = super.descriptor_block(group / super.descriptors_per_block());
+  const std::uint64_t descriptor =
+      table.value() * super.block_bytes() +
+      std::uint64_t{group % super.descriptors_per_block()} * super.descriptor_bytes;
   for (const Field& field : kDescriptorFields) {
-    if (field.offset + field.length > super.descriptor_bytes()) continue;
+    if (field.offset + field.length > super.descriptor_bytes) continue;
     TRY(list.add(view, descriptor + field.offset, field.length));
   }
-  const std::uint64_t place = TRY(volume.inode_offset(journal));
+  const GroupDescriptor parsed = TRY(volume.group(group));
+  const std::uint64_t place = parsed.inode_table.value() * super.block_bytes() +
+                              std::uint64_t{index} * super.inode_bytes;
   for (const Field& field : kInodeFields) TRY(list.add(view, place + field.offset, field.length));
   const Inode inode = TRY(volume.inode(journal));
   std::vector<BlockNo> tree;

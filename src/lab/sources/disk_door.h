@@ -1,0 +1,77 @@
+// Serves a fresh file system on a recorded disk to a virtual machine: storage, mke2fs, nbdkit with
+// our plugin on a Unix socket, and the report of its judge.
+//
+// Storage is memory while the disk fits into a quarter of this machine's, else a sparse file in the
+// working folder.  Nothing outlives the door: nbdkit dies with it, the folder is the caller's.
+// Threads: one caller, the thread that lives as long as the door (see host/process.h).
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "host/file.h"
+#include "host/pipe.h"
+#include "host/process.h"
+#include "lab/sources/disk_report.h"
+
+namespace powercut::lab {
+
+struct DiskDoorOptions {
+  std::filesystem::path folder;             // for the socket and, if need be, the storage
+  std::uint64_t size_bytes = std::uint64_t{1} << 30;
+  std::uint32_t journal_mib = 64;
+  std::vector<std::string> mkfs_options;    // after ours, so they win
+  std::filesystem::path image;              // serve a copy of this instead of a fresh file system
+  std::filesystem::path keep;               // where the image goes at the first finding
+  std::filesystem::path record;             // a recording of all requests
+  std::uint64_t record_bytes_max = std::uint64_t{4} << 30;
+};
+
+class DiskDoor {
+ public:
+  // Errors: kNotFound: mke2fs, nbdkit or the plugin is not here (what to install is in the detail);
+  // kNoSpace, kLimit: no room for the disk; kIo: one of them failed (its last words in the detail).
+  static Result<DiskDoor> open(const DiskDoorOptions& options);
+  DiskDoor(DiskDoor&&) = default;
+
+  const std::filesystem::path& socket() const { return socket_; }
+  // The next line of the report, waiting at most `limit`; nothing if none came.
+  // Errors: kAborted: the disk's process ended by itself (its last words in the detail).
+  Result<std::optional<DiskReportLine>> next(Nanoseconds limit);
+  // Ends the serving; what was still to report is given to `take`.  Returns the last status.
+  template <class Take>
+  Result<DiskStatus> close(Take take) {
+    stop_serving();
+    for (;;) {
+      auto line = TRY(read_line(kLastWords));
+      if (!line) break;
+      take(*line);
+    }
+    if (!status_.is_last) return fail(Errc::kAborted, "the disk's process did not end in order");
+    return status_;
+  }
+  const DiskStatus& status() const { return status_; }
+  double cpu_seconds() const { return status_.cpu_seconds; }
+
+ private:
+  static constexpr Nanoseconds kLastWords = std::chrono::seconds(5);
+  DiskDoor(File storage, std::filesystem::path socket, Process server, LineReader report)
+      : storage_(std::move(storage)), socket_(std::move(socket)), server_(std::move(server)),
+        report_(std::move(report)) {}
+  Result<std::optional<DiskReportLine>> read_line(Nanoseconds limit);
+  void stop_serving();
+
+  File storage_;
+  std::filesystem::path socket_;
+  Process server_;
+  LineReader report_;
+  DiskStatus status_;
+  std::string words_;  // the server's last output
+};
+
+// Makes the file system; `storage` is opened by its descriptor.  Also for images that are not served.
+Result<void> make_file_system(const File& storage, std::uint32_t journal_mib,
+                              const std::vector<std::string>& more_options);
+
+}  // namespace powercut::lab

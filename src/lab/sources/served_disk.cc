@@ -1,0 +1,111 @@
+#include "lab/sources/served_disk.h"
+
+#include "host/machine.h"
+#include "lab/sources/disk_report.h"
+
+namespace powercut::lab {
+namespace {
+
+constexpr auto kReportEvery = std::chrono::milliseconds(100);
+
+}  // namespace
+
+Result<std::unique_ptr<ServedDisk>> ServedDisk::open(ServedDiskOptions&& options) {
+  std::unique_ptr<ServedDisk> served(new ServedDisk(std::move(options.report), options.keep));
+  served->file_ = TRY(File::adopt(std::move(options.disk)));
+  served->device_ = std::make_unique<StoreDevice>(*served->file_);
+  served->judge_ = std::make_unique<TagJudge>(*served->device_, served->clock_, *served);
+  std::vector<DiskObserver*> observers{served->judge_.get()};
+  if (!options.record.empty()) {
+    served->writer_ = TRY(
+        RecordingWriter::create(options.record, *served->device_, options.record_bytes_max));
+    observers.push_back(served->writer_.get());
+  }
+  served->recorded_ =
+      std::make_unique<RecordedDisk>(*served->device_, served->clock_, std::move(observers));
+  ServedDisk* const self = served.get();
+  served->reporter_ = std::jthread([self](const std::stop_token& stop) { self->report_loop(stop); });
+  return served;
+}
+
+ServedDisk::~ServedDisk() {
+  if (!reporter_.joinable()) return;
+  reporter_.request_stop();
+  queue_filled_.notify_all();
+  reporter_.join();
+}
+
+void ServedDisk::client_came() {
+  if (had_client_) recorded_->power_cycle();
+  had_client_ = true;
+}
+
+void ServedDisk::on_finding(const Finding& finding) {
+  queue_line(finding_line(finding));
+  if (!has_kept_ && !keep_.empty()) keep_image();
+}
+
+void ServedDisk::on_no_longer_replayable(Tid tid, Nanoseconds replayable) {
+  queue_line(passed_line(tid, replayable));
+}
+
+void ServedDisk::keep_image() {
+  has_kept_ = true;
+  KeptImage kept;
+  const auto copied = copy_sparse(*file_, keep_);
+  if (copied) {
+    kept.path = keep_.string();
+  } else {
+    kept.why_not = std::string(copied.error().what) + " " + std::string(copied.error().detail.view());
+  }
+  queue_line(kept_line(kept));
+}
+
+void ServedDisk::queue_line(std::string line) {
+  const Lock lock(queue_mutex_);
+  if (queue_.size() >= kQueueMax) {
+    ++dropped_count_;
+    return;
+  }
+  queue_.push_back(std::move(line));
+}
+
+void ServedDisk::report_loop(const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    {
+      const Lock lock(queue_mutex_);
+      if (queue_.empty()) queue_filled_.wait_for(queue_mutex_, kReportEvery);
+    }
+    report_counters(/*is_last=*/false);
+  }
+  recorded_->while_still([this] {
+    judge_->finish(clock_.now());
+    if (writer_) ignore_error(writer_->close(), "the last status line tells it");
+  });
+  report_counters(/*is_last=*/true);
+}
+
+void ServedDisk::report_counters(bool is_last) {
+  DiskStatus status;
+  recorded_->while_still([&] {
+    status.counters = judge_->counters();
+    if (!judge_->knows_journal() || !judge_->trouble().empty()) status.trouble = judge_->trouble();
+    if (writer_) status.record_trouble = writer_->trouble();
+  });
+  status.cpu_seconds = own_cpu_seconds();
+  status.is_last = is_last;
+  std::deque<std::string> lines;
+  {
+    const Lock lock(queue_mutex_);
+    lines.swap(queue_);
+    status.dropped_count = dropped_count_;
+  }
+  lines.push_back(status_line(status));
+  for (std::string& line : lines) {
+    line += '\n';
+    // A reader that is gone has no use for the report; the disk goes on for its machine.
+    if (!write_pipe(report_, line)) return;
+  }
+}
+
+}  // namespace powercut::lab

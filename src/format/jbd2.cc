@@ -51,6 +51,12 @@ std::optional<JournalHeader> parse_journal_header(Bytes block) {
   return JournalHeader{stored->type, Tid(stored->sequence)};
 }
 
+std::optional<Tid> parse_fast_commit_head(Bytes block) {
+  const auto stored = load<disk::FastCommitHead>(block, 0);
+  if (!stored || stored->tag.value() != disk::kFastCommitHeadTag) return std::nullopt;
+  return Tid(stored->tid);
+}
+
 ChecksumPair tail_checksum(Bytes block, const JournalFormat& format) {
   return field_checksum(block, format, format.block_bytes - sizeof(disk::BlockTail));
 }

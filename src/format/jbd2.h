@@ -1,13 +1,14 @@
-// The journal (jbd2) as checked values: bytes in, values out, and back.  No I/O here, and no trust in
-// any count or length.  How it lies on disk: jbd2_disk.h; with a worked example: docs/format-jbd2.md.
+// The journal (jbd2) as checked values: bytes in, values out, and back.  No I/O here, and no trust
+// in any count or length.  How it lies on disk: jbd2_disk.h; with a worked example:
+// docs/format-jbd2.md.
 //
 // Words
 //   log block    a block of the journal; 0 is the journal's superblock
 //   descriptor   says which file-system blocks the log blocks after it are (its tags)
 //   revoke block lists file-system blocks whose older copies must not be replayed
 //   commit block ends a transaction; with it on disk the transaction is whole
-//   escaped      a data block that began with the journal's magic; its first 4 bytes are zero in the
-//                log and restored when it is replayed
+//   escaped      a data block that began with the journal's magic; its first 4 bytes are zero in
+//                the log and restored when it is replayed
 //
 // Checksums, by the journal's features:
 //   kNone  nothing is protected
@@ -55,8 +56,8 @@ enum class ChecksumKind : std::uint8_t { kNone, kV1, kV2, kV3 };
 struct JournalFormat {
   std::uint32_t block_bytes = 4096;
   ChecksumKind checksum = ChecksumKind::kV3;
-  bool is_64bit = true;       // tags and revoke records carry 64-bit block numbers
-  std::uint32_t seed = 0;     // crc32c(~0, uuid); meaningful for kV2 and kV3
+  bool is_64bit = true;    // tags and revoke records carry 64-bit block numbers
+  std::uint32_t seed = 0;  // crc32c(~0, uuid); meaningful for kV2 and kV3
 
   // Bytes at the end of descriptor and revoke blocks that hold their checksum.
   std::uint32_t tail_bytes() const;
@@ -109,9 +110,7 @@ struct JournalSuperblock {
 struct JournalHeader {
   std::uint32_t type = 0;  // as stored; may be no JournalBlockType
   Tid tid;
-  bool is(JournalBlockType wanted) const {
-    return type == static_cast<std::uint32_t>(wanted);
-  }
+  bool is(JournalBlockType wanted) const { return type == static_cast<std::uint32_t>(wanted); }
 };
 // Nothing if the magic is not there (or the block is shorter than a header).
 std::optional<JournalHeader> parse_journal_header(Bytes block);
@@ -129,8 +128,8 @@ struct Tag {
 // Errors: kCorrupt: magic, type or tid; a tag past the end; no last tag.  After an error nothing of
 // the block may be replayed.
 Result<std::vector<Tag>> parse_descriptor(Bytes block, const JournalFormat& format, Tid expected);
-// How many data blocks a descriptor seems to have, whatever else is wrong with it: its tags up to the
-// last one or up to the end of the block.  For a scan that must step over a damaged one.
+// How many data blocks a descriptor seems to have, whatever else is wrong with it: its tags up to
+// the last one or up to the end of the block.  For a scan that must step over a damaged one.
 std::uint32_t count_tags(Bytes block, const JournalFormat& format);
 // Writes a descriptor for `tags` into `block` (one log block, all of it); with the tail checksum.
 // The first tag is followed by `uuid`; the others carry the same-UUID flag.
@@ -154,6 +153,10 @@ struct CommitBlock {
 Result<CommitBlock> parse_commit(Bytes block, const JournalFormat& format, Tid expected);
 // With kV2 and kV3 the checksum is computed; with kV1 `commit`'s fields are stored as they are.
 void encode_commit(MutableBytes block, const JournalFormat& format, const CommitBlock& commit);
+
+// The tid of an area of fast commits (one past the last whole transaction), from its first block;
+// nothing if the area does not begin with a head.
+std::optional<Tid> parse_fast_commit_head(Bytes block);
 
 // A checksum as stored, and as it should be.  Both 0 where the format has none.
 struct ChecksumPair {

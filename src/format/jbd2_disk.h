@@ -19,7 +19,8 @@
 //     kCsumV2                  10             14      two bytes that mean nothing end the tag
 //     kCsumV3                  16             16
 //
-// All integers are big-endian.  Source: Linux Documentation/filesystems/ext4/journal.rst.
+// All integers are big-endian, except in the fast-commit area.  Source: Linux
+// Documentation/filesystems/ext4/journal.rst.
 #pragma once
 
 #include <array>
@@ -180,5 +181,20 @@ STORED_AT(CommitBlock, padding, 0xE);
 STORED_AT(CommitBlock, checksums, 0x10);
 STORED_AT(CommitBlock, seconds, 0x30);
 STORED_AT(CommitBlock, nanoseconds, 0x38);
+
+// The first record of a fast-commit area that is in use.  Little-endian.
+struct FastCommitHead {
+  Le16 tag;       // fc_tag
+  Le16 length;    // fc_len: bytes of what follows
+  Le32 features;  // fc_features
+  Le32 tid;       // fc_tid
+};
+static_assert(sizeof(FastCommitHead) == 12 && alignof(FastCommitHead) == 1);
+STORED_AT(FastCommitHead, tag, 0x0);
+STORED_AT(FastCommitHead, length, 0x2);
+STORED_AT(FastCommitHead, features, 0x4);
+STORED_AT(FastCommitHead, tid, 0x8);
+
+inline constexpr std::uint16_t kFastCommitHeadTag = 9;
 
 }  // namespace powercut::disk

@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "base/fuzzing.h"
-#include "recovery/fast_commit.h"
 #include "recovery/scan.h"
 
 namespace powercut {
@@ -23,6 +22,17 @@ Result<JournalSuperblock> read_superblock(const LogReader& reader) {
                 reader.map().block_count());
   }
   return superblock;
+}
+
+// Linux replays the fast-commit area behind the ring if it goes on from the last whole transaction;
+// anything else there is left over.  To ignore such an area would drop what was fsynced.
+Result<void> refuse_fast_commits(const LogReader& reader, const JournalSuperblock& superblock,
+                                 Tid next_tid) {
+  if (!superblock.has(JournalIncompat::kFastCommit)) return {};
+  std::vector<std::uint8_t> block(reader.block_bytes());
+  TRY(reader.read(superblock.ring_end(), block));
+  if (parse_fast_commit_head(block) != next_tid) return {};
+  return fail(Errc::kUnsupported, "journal: fast commits are not replayed", next_tid.value());
 }
 
 // The last transaction that revokes a block, by block.

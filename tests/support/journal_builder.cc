@@ -187,9 +187,11 @@ JournalBuilder::HomeBlocks JournalBuilder::expected_home(std::optional<Tid> up_t
   HomeBlocks home;
   // Backwards: what a later transaction wrote or revoked wins.
   std::set<std::uint64_t> settled;
-  const auto end = std::ranges::find_if(transactions_, [&](const Built& built) {
-    return !built.spec.has_commit || (up_to && up_to->comes_before(built.tid));
-  });
+  auto end = transactions_.begin();
+  for (Tid due = spec_.sequence; end != transactions_.end(); ++end, due = due.next()) {
+    const bool is_wanted = !up_to || !up_to->comes_before(due);
+    if (!is_wanted || !end->spec.has_commit || end->tid != due) break;
+  }
   for (auto built = end; built != transactions_.begin();) {
     --built;
     for (const BlockNo block : built->spec.revokes) settled.insert(block.value());

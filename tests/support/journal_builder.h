@@ -92,8 +92,9 @@ class JournalBuilder {
   // Puts the superblock and all writes where `map` says.  Errors: the device's.
   Result<void> write_to(BlockDevice& device, const JournalMap& map) const;
 
-  // What each home block holds after a recovery of all committed transactions (up to `up_to`), by
-  // block number; a block that is only revoked is absent.  Knows nothing of damage.
+  // What each home block holds after a recovery, by block number; a block that is only revoked is
+  // absent.  Of the transactions up to the first that has no commit block, has not the tid that is
+  // due, or comes after `up_to`.  Knows nothing of damage.
   using HomeBlocks = std::map<std::uint64_t, std::vector<std::uint8_t>>;
   HomeBlocks expected_home(std::optional<Tid> up_to = std::nullopt) const;
 

@@ -72,7 +72,8 @@ void expect_home(const Scene& scene, const JournalBuilder& builder, const Recove
   if (builder.spec().checksum == ChecksumKind::kNone) {
     for (const BuiltWrite& write : builder.writes()) {
       const auto news = expected.find(write.home.value());
-      if (write.kind != Kind::kData || write.is_escaped || news == expected.end()) continue;
+      const bool is_replayed = news != expected.end() && !up_to->comes_before(write.tid);
+      if (write.kind != Kind::kData || write.is_escaped || !is_replayed) continue;
       news->second = write.bytes;
     }
   }

@@ -4,7 +4,8 @@
 // Invariants
 //   1. Nothing stored is trusted: every count, length, depth and pointer is checked against the
 //      device and against the structure it stands in before it is used.
-//   2. Every walk is bounded: extent trees by depth 5 and by ever growing file blocks, directories by
+//   2. Every walk is bounded: extent trees by depth 5 and by ever growing file blocks, directories
+//   by
 //      their size, the tree of directories by a visited set.
 //   3. Memory is bounded by what is asked for: a file's blocks are visited, not collected.
 // Threads: const, no cache; as safe as the view.
@@ -24,14 +25,14 @@ namespace powercut {
 struct FileRun {
   FileBlock file;
   BlockNo device;
-  std::uint64_t count = 0;      // blocks
-  bool is_unwritten = false;    // allocated, reads as zeroes
+  std::uint64_t count = 0;    // blocks
+  bool is_unwritten = false;  // allocated, reads as zeroes
 };
 
 struct DirectoryEntry {
   InodeNo inode;
-  std::string name;             // bytes, not checked to be text
-  std::uint8_t file_type = 0;   // 0 where the file system does not store it
+  std::string name;            // bytes, not checked to be text
+  std::uint8_t file_type = 0;  // 0 where the file system does not store it
 };
 
 class Volume {
@@ -51,9 +52,9 @@ class Volume {
   Result<void> read_block(BlockNo block, MutableBytes into) const;
 
   // A visitor that returns false stops the walk; that is no error.
-  // Calls visit(run) for every mapped run of the file in ascending order, and tree(block) (if given)
-  // for every block of its extent tree.  Errors: kCorrupt, kChecksum, kIo; kUnsupported for files
-  // without extents (indirect blocks) and inline data, by name.
+  // Calls visit(run) for every mapped run of the file in ascending order, and tree(block) (if
+  // given) for every block of its extent tree.  Errors: kCorrupt, kChecksum, kIo; kUnsupported for
+  // files without extents (indirect blocks) and inline data, by name.
   using RunVisitor = std::function<bool(const FileRun&)>;
   using TreeVisitor = std::function<bool(BlockNo)>;
   Result<void> for_each_run(InodeNo number, const Inode& inode, const RunVisitor& visit,
@@ -61,8 +62,8 @@ class Volume {
   // Calls visit(entry) for every entry in use, "." and ".." included, linear or htree.
   using EntryVisitor = std::function<bool(const DirectoryEntry&)>;
   Result<void> for_each_entry(InodeNo number, const Inode& inode, const EntryVisitor& visit) const;
-  // Reads at most `into.size()` bytes of a file at `offset` (bytes); holes read as zero.  Returns the
-  // count, less than asked only at the end of the file.
+  // Reads at most `into.size()` bytes of a file at `offset` (bytes); holes read as zero.  Returns
+  // the count, less than asked only at the end of the file.
   Result<std::size_t> read_file(InodeNo number, const Inode& inode, std::uint64_t offset,
                                 MutableBytes into) const;
   // Every inode in use, in order; inode tables known to be unused are not read.

@@ -1,0 +1,150 @@
+#include "reader/volume.h"
+
+#include <algorithm>
+
+#include "reader/directory_walk.h"
+#include "reader/extent_walk.h"
+#include "reader/inode_scan.h"
+
+namespace powercut {
+
+Result<Volume> Volume::open(const BlockView& view) {
+  if (view.size_bytes() < kSuperblockOffset + kSuperblockBytes) {
+    return fail(Errc::kCorrupt, "device: too small for a superblock", view.size_bytes());
+  }
+  std::array<std::uint8_t, kSuperblockBytes> bytes{};
+  TRY(view.read(kSuperblockOffset, bytes));
+  const auto superblock = TRY(Superblock::parse(bytes, view.size_bytes()));
+  // The table is one run, or (meta_bg) a run and then a block a meta group: its last block and the
+  // last of its first run lie farthest.
+  const std::uint32_t last = superblock.descriptor_block_count() - 1;
+  const std::uint32_t last_of_run = std::min(last, std::max(superblock.first_meta_group, 1u) - 1);
+  if (!superblock.contains(superblock.descriptor_block(last)) ||
+      !superblock.contains(superblock.descriptor_block(last_of_run))) {
+    return fail(Errc::kCorrupt, "superblock: group descriptors past the end",
+                superblock.descriptor_block(last).value());
+  }
+  return Volume(view, superblock);
+}
+
+Result<GroupDescriptor> Volume::group(std::uint32_t index) const {
+  if (index >= group_count()) return fail(Errc::kInvalid, "group: past the last", index);
+  const std::uint32_t per_block = superblock_.descriptors_per_block();
+  const BlockNo block = superblock_.descriptor_block(index / per_block);
+  const std::uint64_t at = block.value() * superblock_.block_bytes() +
+                           std::uint64_t{index % per_block} * superblock_.descriptor_bytes;
+  std::vector<std::uint8_t> bytes(superblock_.descriptor_bytes);
+  TRY(view_->read(at, bytes));
+  return GroupDescriptor::parse(bytes, index, superblock_);
+}
+
+Result<Inode> Volume::inode(InodeNo number) const {
+  if (number.value() == 0 || number.value() > superblock_.inode_count) {
+    return fail(Errc::kInvalid, "inode: no such number", number.value());
+  }
+  const std::uint32_t position = number.value() - 1;
+  const auto owner = TRY(group(position / superblock_.inodes_per_group));
+  const std::uint64_t at =
+      owner.inode_table.value() * superblock_.block_bytes() +
+      std::uint64_t{position % superblock_.inodes_per_group} * superblock_.inode_bytes;
+  std::vector<std::uint8_t> bytes(superblock_.inode_bytes);
+  TRY(view_->read(at, bytes));
+  return Inode::parse(bytes, number, superblock_);
+}
+
+Result<void> Volume::read_block(BlockNo block, MutableBytes into) const {
+  if (into.size() != superblock_.block_bytes()) {
+    return fail(Errc::kInvalid, "block: length of the buffer", into.size());
+  }
+  if (block.value() >= superblock_.block_count) {
+    return fail(Errc::kInvalid, "block: past the end of the file system", block.value());
+  }
+  return view_->read(block.value() * superblock_.block_bytes(), into);
+}
+
+Result<void> Volume::for_each_run(InodeNo number, const Inode& inode, const RunVisitor& visit,
+                                  const TreeVisitor& tree) const {
+  TRY(walk_extents(*this, number, inode, FileRange{}, visit, tree));
+  return {};
+}
+
+Result<void> Volume::for_each_entry(InodeNo number, const Inode& inode,
+                                    const EntryVisitor& visit) const {
+  TRY(walk_directory(*this, number, inode, visit));
+  return {};
+}
+
+Result<std::size_t> Volume::read_file(InodeNo number, const Inode& inode, std::uint64_t offset,
+                                      MutableBytes into) const {
+  if (inode.has(InodeFlag::kEncrypted)) {
+    return fail_with(Errc::kUnsupported, "inode: content is encrypted",
+                     feature_name(Ext4Incompat::kEncrypt), number.value());
+  }
+  if (offset >= inode.size || into.empty()) return std::size_t{0};
+  const auto count =
+      static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), inode.size - offset));
+  if (inode.is_short_symlink()) {
+    std::copy_n(inode.block_area.begin() + static_cast<std::ptrdiff_t>(offset), count,
+                into.begin());
+    return count;
+  }
+  std::fill_n(into.begin(), count, std::uint8_t{0});
+  const std::uint64_t block_bytes = superblock_.block_bytes();
+  const std::uint64_t end = offset + count;
+  Result<void> outcome;
+  const auto copy = [&](const FileRun& run) {
+    if (run.is_unwritten) return true;
+    const std::uint64_t run_at = run.file.value() * block_bytes;
+    const std::uint64_t from = std::max(offset, run_at);
+    const std::uint64_t to = std::min(end, run_at + run.count * block_bytes);
+    outcome = view_->read(run.device.value() * block_bytes + (from - run_at),
+                          into.subspan(from - offset, to - from));
+    return outcome.has_value();
+  };
+  const FileRange range{offset / block_bytes, (end + block_bytes - 1) / block_bytes};
+  TRY(walk_extents(*this, number, inode, range, copy));
+  if (!outcome) return Failure{outcome.error()};
+  return count;
+}
+
+Result<void> Volume::for_each_inode(const InodeVisitor& visit) const {
+  Result<void> outcome;
+  const auto one = [&](InodeNo number, const Result<Inode>& inode) {
+    if (inode) return visit(number, *inode);
+    outcome = Failure{inode.error()};
+    return false;
+  };
+  for (std::uint32_t index = 0; index < group_count(); ++index) {
+    const bool goes_on = TRY(scan_group(*this, index, InUse::kByBitmap, one));
+    if (!goes_on) return outcome;
+  }
+  return {};
+}
+
+Result<InodeNo> Volume::find(std::string_view path) const {
+  if (path.empty() || path.front() != '/') {
+    return fail_with(Errc::kInvalid, "path: not absolute", path);
+  }
+  InodeNo at = kRootInode;
+  std::size_t begin = 0;
+  while (begin < path.size()) {
+    const std::size_t end = std::min(path.find('/', begin), path.size());
+    const std::string_view name = path.substr(begin, end - begin);
+    begin = end + 1;
+    if (name.empty()) continue;
+    const auto directory = TRY(inode(at));
+    if (!directory.is(InodeType::kDirectory)) {
+      return fail_with(Errc::kNotFound, "path: passes what is no directory", path, at.value());
+    }
+    InodeNo next;
+    TRY(for_each_entry(at, directory, [&](const DirectoryEntry& entry) {
+      if (entry.name == name) next = entry.inode;
+      return next.value() == 0;
+    }));
+    if (next.value() == 0) return fail_with(Errc::kNotFound, "path", path, at.value());
+    at = next;
+  }
+  return at;
+}
+
+}  // namespace powercut

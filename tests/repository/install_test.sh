@@ -84,8 +84,10 @@ expect() {
     printf '%s: not silent: %s\n' "$name" "$said"
     wrong=1
   fi
+  [ -n "$text" ] || return 0
   while IFS= read -r line; do
-    case $said$'\n' in *"${line//|/$'\n'}"*) continue ;; esac
+    line=${line//|/$'\n'}
+    if [[ $said$'\n' == *"$line"* ]]; then continue; fi
     printf '%s: did not say: %s\n%s\n' "$name" "$line" "$said"
     wrong=1
   done <<<"$text"

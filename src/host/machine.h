@@ -25,18 +25,19 @@ Result<std::filesystem::path> cache_directory();
 void catch_interrupts();
 bool was_interrupted() noexcept;
 
-// A folder under $TMPDIR (or /tmp) that goes away with us: at the destructor, or, after a kill -9, at
-// the next make() of any powercut (a folder whose lock nobody holds is old).
+// A folder under $TMPDIR (or /tmp) that goes away with us: at the destructor, or, after a kill -9,
+// at the next make() of any powercut (a folder whose lock nobody holds is old).
 class TempDirectory {
  public:
   static Result<TempDirectory> make(std::string_view purpose);
   TempDirectory(TempDirectory&&) noexcept = default;
-  TempDirectory& operator=(TempDirectory&&) noexcept = default;
+  TempDirectory& operator=(TempDirectory&&) noexcept;
   ~TempDirectory();
   const std::filesystem::path& path() const { return path_; }
 
  private:
-  TempDirectory(std::filesystem::path path, Fd lock) : path_(std::move(path)), lock_(std::move(lock)) {}
+  TempDirectory(std::filesystem::path path, Fd lock)
+      : path_(std::move(path)), lock_(std::move(lock)) {}
   std::filesystem::path path_;
   Fd lock_;
 };

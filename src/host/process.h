@@ -26,8 +26,8 @@ struct ExitStatus {
 struct ProcessOptions {
   std::vector<std::string> arguments;  // arguments[0] is looked up in PATH and /usr/sbin, /sbin
   std::map<std::string, std::string> environment;  // added to ours
-  std::string directory;               // working directory; empty: ours
-  std::vector<int> inherited_fds;      // kept open under their own numbers
+  std::string directory;                           // working directory; empty: ours
+  std::vector<int> inherited_fds;                  // kept open under their own numbers
   // Standard output and error: into one pipe that `output()` reads; otherwise /dev/null.
   bool capture_output = true;
   // Standard input: /dev/null, always.
@@ -42,8 +42,8 @@ class Process {
   ~Process();
 
   pid_t pid() const { return pid_; }
-  // Reads what there is of the output, waiting at most `limit`; empty when nothing came or at the end
-  // (then `is_output_at_end()`).  At most 64 KiB a call.
+  // Reads what there is of the output, waiting at most `limit`; empty when nothing came or at the
+  // end (then `is_output_at_end()`).  At most 64 KiB a call.
   Result<std::string> read_output(Nanoseconds limit);
   bool is_output_at_end() const { return output_ended_; }
   int output_fd() const { return output_.get(); }
@@ -57,15 +57,20 @@ class Process {
 
  private:
   Process() = default;
-  pid_t pid_ = -1;
+  bool look();  // sets status_ if the child has ended; does not reap
+  void kill_and_reap();
+
+  pid_t pid_ = -1;  // also its group's number, which stays taken until the child is reaped
+  Fd pidfd_;        // readable at the child's end; not open on a kernel without pidfds
   Fd output_;
   bool output_ended_ = false;
   std::optional<ExitStatus> status_;
+  bool is_reaped_ = false;
 };
 
 struct CommandOutcome {
   ExitStatus status;
-  std::string output;          // stdout and stderr; cut at `output_bytes_max`
+  std::string output;  // stdout and stderr; cut at `output_bytes_max`
   bool was_cut = false;
 };
 // Runs to the end.  Errors: kTimeout (killed), kNotFound, kIo, kAborted (interrupted by the user).

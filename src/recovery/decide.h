@@ -35,6 +35,8 @@ struct ScanFacts {
   bool is_older = false;
   // The journal has kAsyncCommit.
   bool is_async = false;
+  // The journal's checksums are kV1.
+  bool is_v1 = false;
 };
 
 enum class ScanStep : std::uint8_t {
@@ -42,7 +44,8 @@ enum class ScanStep : std::uint8_t {
   kCollectRevokes,  // take its records
   kSuspect,         // take nothing; what it means is decided at the commit block
   kCommitWhole,     // the transaction is whole
-  kDropWhole,       // drop the transaction; whether that is damage shows at the next commit block
+  kDropWhole,       // drop the transaction; whether that is a loss shows at the next commit block
+  kDropLost,        // drop this one too: a loss, which Linux does not notice
   kLogEnds,         // the ordinary end
   kStale,           // what is left of an older log: an ordinary end as well
   kRefuseAll,       // damage; nothing at all is replayed
@@ -63,6 +66,7 @@ struct ScanRow {
   std::optional<bool> has_dropped = std::nullopt;
   std::optional<bool> is_older = std::nullopt;
   std::optional<bool> is_async = std::nullopt;
+  std::optional<bool> is_v1 = std::nullopt;
 
   bool accepts(const ScanFacts& facts) const;
 };

@@ -15,11 +15,12 @@ constexpr std::array kKinds = {ScannedKind::kDescriptor, ScannedKind::kRevoke, S
 
 std::vector<ScanFacts> all_facts() {
   std::vector<ScanFacts> all;
-  for (unsigned bits = 0; bits < 256; ++bits) {
+  for (unsigned bits = 0; bits < 512; ++bits) {
     const auto bit = [bits](unsigned index) { return (bits >> index & 1) != 0; };
     for (const TidRelation tid : kTids) {
       for (const ScannedKind kind : kKinds) {
-        all.push_back({bit(0), bit(1), tid, kind, bit(2), bit(3), bit(4), bit(5), bit(6), bit(7)});
+        all.push_back(
+            {bit(0), bit(1), tid, kind, bit(2), bit(3), bit(4), bit(5), bit(6), bit(7), bit(8)});
       }
     }
   }
@@ -37,6 +38,7 @@ std::string text_of(const ScanFacts& facts) {
   text += facts.has_dropped ? " dropped" : "";
   text += facts.is_older ? " older" : "";
   text += facts.is_async ? " async" : "";
+  text += facts.is_v1 ? " v1" : "";
   return text;
 }
 
@@ -74,7 +76,8 @@ TEST(ScanTable, Steps) {
   EXPECT_EQ(with(commit, [](Facts f) { f.matches = false, f.is_older = true; }), ScanStep::kStale);
   EXPECT_EQ(with(commit, [](Facts f) { f.matches = false, f.is_async = true; }),
             ScanStep::kDropWhole);
-  EXPECT_EQ(with(commit, [](Facts f) { f.is_async = f.has_dropped = true; }),
+  EXPECT_EQ(with(commit, [](Facts f) { f.is_async = f.has_dropped = true; }), ScanStep::kDropLost);
+  EXPECT_EQ(with(commit, [](Facts f) { f.is_async = f.has_dropped = f.is_v1 = true; }),
             ScanStep::kRefuseRest);
   EXPECT_EQ(with(commit, [](Facts f) { f.is_suspect = true; }), ScanStep::kRefuseAll);
   EXPECT_EQ(with(commit, [](Facts f) { f.is_suspect = f.is_older = true; }), ScanStep::kStale);

@@ -126,18 +126,18 @@ void count_verdicts(RecoveryPlan& plan) {
   }
 }
 
-// How the recovery as a whole ends.  What stops the scan comes before what is found in the replay.
+// How the recovery as a whole ends; `plan.damages` are those of data blocks so far.  What stops the
+// scan comes before what is found in the replay.
 void settle_end(RecoveryPlan& plan, const LogScan& scan) {
-  plan.end_rule = scan.end_rule;
+  const bool skips = !plan.damages.empty();
+  plan.end = scan.is_refused || skips ? RecoveryEnd::kRefused : RecoveryEnd::kClean;
+  plan.end_rule = skips && !scan.is_refused ? plan.damages.front().rule : scan.end_rule;
   plan.end_block = scan.end_block;
   plan.next_tid = scan.next_tid;
   plan.is_cut_short = scan.is_cut_short;
-  if (plan.damages.empty()) {
-    plan.end = RecoveryEnd::kClean;
-    return;
-  }
-  plan.end = RecoveryEnd::kRefused;
-  plan.end_rule = scan.damage ? scan.damage->rule : plan.damages.front().rule;
+  if (scan.damage) plan.damages.push_back(*scan.damage);
+  if (scan.is_replay_refused) refuse_replay(plan);
+  count_verdicts(plan);
 }
 
 }  // namespace
@@ -150,7 +150,7 @@ Result<RecoveryPlan> plan_recovery(const BlockView& device, const JournalMap& ma
   plan.next_tid = plan.superblock.sequence;
   if (plan.superblock.start.value() == 0) return plan;
   LogScan scan = TRY(scan_log(reader, plan.superblock, options));
-  if (!scan.is_cut_short && !scan.damage) {
+  if (!scan.is_cut_short && !scan.is_refused) {
     TRY(refuse_fast_commits(reader, plan.superblock, scan.next_tid));
   }
   const JournalFormat format = plan.superblock.format();
@@ -161,10 +161,7 @@ Result<RecoveryPlan> plan_recovery(const BlockView& device, const JournalMap& ma
     TRY(judge.settle(transaction, plan.damages));
     plan.transactions.push_back(std::move(transaction.logged));
   }
-  if (scan.damage) plan.damages.push_back(*scan.damage);
-  if (scan.is_replay_refused) refuse_replay(plan);
   settle_end(plan, scan);
-  count_verdicts(plan);
   return plan;
 }
 

@@ -81,7 +81,9 @@ struct RecoveryPlan {
   Tid next_tid;                                // the tid expected there
   bool is_cut_short = false;                   // the scan stopped because of `up_to`
   std::vector<LoggedTransaction> transactions; // whole ones, oldest first
-  std::vector<Damage> damages;                 // in log order
+  // In log order.  None with kClean, but for one case: an async journal with crc32c, where Linux drops
+  // whole transactions behind a damaged commit block without a word (kCommitChecksum).
+  std::vector<Damage> damages;
   std::uint64_t replay_count = 0, revoked_count = 0, skipped_count = 0;
 };
 

@@ -144,6 +144,7 @@ Result<Scanner::Look> Scanner::look() {
   Look look;
   look.facts.is_suspect = suspect_.has_value();
   look.facts.has_dropped = dropped_.has_value();
+  look.facts.is_v1 = format_.checksum == ChecksumKind::kV1;
   look.facts.is_async = superblock_.has(JournalIncompat::kAsyncCommit);
   look.facts.is_inside = budget_ != 0 && !is_cut_short();
   if (!look.facts.is_inside) return look;
@@ -210,7 +211,8 @@ Damage Scanner::commit_damage(const Look& look) const {
 }
 
 void Scanner::drop(const Look& look) {
-  dropped_ = commit_damage(look);
+  // Of several the first counts: there the log ends.
+  if (!dropped_) dropped_ = commit_damage(look);
   expected_ = expected_.next();
   advance(1);
   begin_transaction();
@@ -227,6 +229,7 @@ void Scanner::end(RecoveryRule rule) {
 void Scanner::refuse(const Damage& damage, bool is_replay_refused) {
   end(damage.rule);
   scan_.damage = damage;
+  scan_.is_refused = true;
   scan_.is_replay_refused = is_replay_refused;
 }
 
@@ -242,8 +245,14 @@ Result<bool> Scanner::step(Look& look) {
     case ScanStep::kSuspect: suspect(look); return true;
     case ScanStep::kCommitWhole: commit_whole(look); return true;
     case ScanStep::kDropWhole: drop(look); return true;
+    case ScanStep::kDropLost:
+      scan_.damage = dropped_;
+      drop(look);
+      return true;
     case ScanStep::kLogEnds:
-      end(suspect_ ? RecoveryRule::kNoCommitAfterDamage : RecoveryRule::kLogEnds);
+      end(scan_.damage ? scan_.damage->rule
+          : suspect_   ? RecoveryRule::kNoCommitAfterDamage
+                       : RecoveryRule::kLogEnds);
       return false;
     case ScanStep::kStale: end(RecoveryRule::kStaleCommit); return false;
     case ScanStep::kRefuseAll: refuse(*suspect_, true); return false;

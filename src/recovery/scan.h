@@ -26,9 +26,11 @@ struct LogScan {
   RecoveryRule end_rule = RecoveryRule::kLogEnds;
   LogBlock end_block;
   Tid next_tid;
-  // What the recovery is refused for; nothing after an ordinary end.
+  // Nothing after an ordinary end.
   std::optional<Damage> damage;
-  // With `damage`: refused before the replay, so not even the whole transactions are written.
+  // With `damage`.  Not refused: Linux does not notice it (ScanStep::kDropLost).
+  bool is_refused = false;
+  // With `is_refused`: before the replay, so not even the whole transactions are written.
   bool is_replay_refused = false;
   // The scan stopped because of RecoveryOptions::up_to.
   bool is_cut_short = false;

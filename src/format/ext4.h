@@ -213,7 +213,6 @@ enum class InodeType : std::uint8_t {  // the upper four bits of i_mode
 };
 
 enum class InodeFlag : std::uint32_t {  // stored; those that a reader needs
-  kCompressed = 0x4,
   kEncrypted = 0x800,
   kIndexed = 0x1000,  // EXT4_INDEX_FL: an htree directory
   kJournalData = 0x4000,

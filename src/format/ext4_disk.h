@@ -420,7 +420,7 @@ STORED_AT(ExtentLeafEntry, device_high, 0x6);
 STORED_AT(ExtentLeafEntry, device_low, 0x8);
 
 struct ExtentTail {
-  Le32 checksum;  // et_checksum
+  Le32 checksum;  // et_checksum, right after the slots: at 12 + 12 * eh_max
 };
 static_assert(sizeof(ExtentTail) == 4 && Stored<ExtentTail>);
 STORED_AT(ExtentTail, checksum, 0x0);

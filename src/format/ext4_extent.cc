@@ -11,12 +11,28 @@ constexpr std::size_t kHeaderBytes = sizeof(disk::ExtentHeader);
 constexpr std::size_t kEntryBytes = sizeof(disk::ExtentLeafEntry);
 static_assert(sizeof(disk::ExtentIndexEntry) == kEntryBytes, "both kinds share their slots");
 
-// Entries that fit; in a block the tail fits behind them, whatever the block size is.
+// Entries that fit.
 std::size_t slots_in(std::size_t bytes) {
   return (bytes - kHeaderBytes) / kEntryBytes;
 }
-std::size_t tail_at(std::size_t block_bytes) {
-  return kHeaderBytes + slots_in(block_bytes) * kEntryBytes;
+
+// The tail follows the last slot.  Its place depends on the stored capacity: Linux uses all the
+// room, libext2fs one slot less.
+std::size_t tail_at(std::uint16_t capacity) {
+  return kHeaderBytes + capacity * kEntryBytes;
+}
+
+Result<void> verify_tail(Bytes block, BlockNo place, const OwnerSeed& owner,
+                         const Superblock& superblock) {
+  if (kFuzzing || !superblock.has_metadata_checksums()) return {};
+  const auto header = TRY(load<disk::ExtentHeader>(block, 0));
+  const std::size_t at = tail_at(header.capacity);
+  const auto tail = load<disk::ExtentTail>(block, at);
+  if (!tail) return fail(Errc::kChecksum, "extent block: no room for a checksum", place.value());
+  if (crc32c(owner.seed, block.first(at)) != tail->checksum.value()) {
+    return fail(Errc::kChecksum, "extent block: checksum", place.value());
+  }
+  return {};
 }
 
 BlockNo joined(std::uint32_t low, std::uint16_t high) {
@@ -154,12 +170,7 @@ Result<ExtentNode> ExtentNode::parse_block(Bytes block, BlockNo place, std::uint
   if (block.size() != superblock.block_bytes()) {
     return fail(Errc::kCorrupt, "extent block: length", place.value());
   }
-  if (!kFuzzing && superblock.has_metadata_checksums()) {
-    const auto tail = TRY(load<disk::ExtentTail>(block, tail_at(block.size())));
-    if (crc32c(owner.seed, block.first(tail_at(block.size()))) != tail.checksum.value()) {
-      return fail(Errc::kChecksum, "extent block: checksum", place.value());
-    }
-  }
+  TRY(verify_tail(block, place, owner, superblock));
   auto node = TRY(parse_entries(block, place.value(), superblock));
   if (node.depth != depth) {
     return fail(Errc::kCorrupt, "extent block: depth is not one less than above", place.value());
@@ -180,9 +191,11 @@ void ExtentNode::encode_block(MutableBytes block, const OwnerSeed& owner,
   CHECK(block.size() == superblock.block_bytes(), "a block of another size");
   put_entries(*this, block);
   if (!superblock.has_metadata_checksums()) return;
+  const std::size_t at = tail_at(capacity);
+  CHECK(at + sizeof(disk::ExtentTail) <= block.size(), "extent block: no room for a checksum");
   disk::ExtentTail tail;
-  tail.checksum = crc32c(owner.seed, Bytes(block).first(tail_at(block.size())));
-  store(block, tail_at(block.size()), tail);
+  tail.checksum = crc32c(owner.seed, Bytes(block).first(at));
+  store(block, at, tail);
 }
 
 }  // namespace powercut

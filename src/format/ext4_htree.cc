@@ -34,7 +34,8 @@ Result<std::vector<HtreeEntry>> parse_slots(Bytes block, std::size_t at, BlockNo
                                             const OwnerSeed& owner, const Superblock& superblock) {
   const auto limit = TRY(load<disk::HtreeLimit>(block, at));
   const std::size_t slots = slot_limit(at, superblock);
-  if (limit.count == 0 || limit.count > slots || limit.limit > slots || limit.count > limit.limit) {
+  if (limit.count.value() == 0 || limit.count > slots || limit.limit > slots ||
+      limit.count > limit.limit) {
     return fail(Errc::kCorrupt, "htree block: more entries than fit, or none", place.value());
   }
   if (!kFuzzing && superblock.has_metadata_checksums()) {

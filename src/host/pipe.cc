@@ -17,7 +17,8 @@ Result<PipeEnds> make_pipe() {
 }
 
 Result<void> write_pipe(const Fd& pipe, std::string_view text) {
-  // A signal for this thread only, and taken back: the process's own disposition is not ours to set.
+  // A signal for this thread only, and taken back: the process's own disposition is not ours to
+  // set.
   sigset_t pipe_signal, before;
   sigemptyset(&pipe_signal);
   sigaddset(&pipe_signal, SIGPIPE);

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "host/machine.h"
+#include "host/pipe.h"
 
 namespace powercut {
 namespace {
@@ -58,12 +59,7 @@ bool poll_once(int fd, Nanoseconds limit) {
   return ::poll(&waited, 1, static_cast<int>(wait.count())) > 0;
 }
 
-// The ends of a pipe, both numbered 3 or higher whatever of 0-2 is open here.
-struct Pipe {
-  Fd read_end;
-  Fd write_end;
-};
-
+// `fd`, or a copy of it, numbered 3 or higher whatever of 0-2 is open here.
 Result<Fd> above_standard(Fd fd) {
   if (fd.get() > STDERR_FILENO) return fd;
   Fd higher(::fcntl(fd.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
@@ -71,15 +67,11 @@ Result<Fd> above_standard(Fd fd) {
   return higher;
 }
 
-Result<Pipe> make_pipe() {
-  std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return os_failure("cannot make a pipe", "", errno);
-  Fd read_end(ends[0]);
-  Fd write_end(ends[1]);
-  Pipe pipe;
-  pipe.read_end = TRY(above_standard(std::move(read_end)));
-  pipe.write_end = TRY(above_standard(std::move(write_end)));
-  return pipe;
+Result<PipeEnds> make_child_pipe() {
+  PipeEnds ends = TRY(make_pipe());
+  ends.read = TRY(above_standard(std::move(ends.read)));
+  ends.write = TRY(above_standard(std::move(ends.write)));
+  return ends;
 }
 
 // What the child tells about a start that failed; shorter than PIPE_BUF, so it comes whole.
@@ -97,8 +89,8 @@ struct Plan {
   std::vector<char*> environment_pointers;
   const ProcessOptions* options = nullptr;
   Fd null;
-  Pipe output;   // open if the output is captured
-  Pipe failure;  // carries a StartFailure, or ends at exec
+  PipeEnds output;   // open if the output is captured
+  PipeEnds failure;  // carries a StartFailure, or ends at exec
   pid_t parent = 0;
 };
 
@@ -140,8 +132,8 @@ Result<Plan> make_plan(const ProcessOptions& options) {
   Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
   if (!null.is_open()) return os_failure("cannot open a file", "/dev/null", errno);
   plan.null = TRY(above_standard(std::move(null)));
-  if (options.capture_output) plan.output = TRY(make_pipe());
-  plan.failure = TRY(make_pipe());
+  if (options.capture_output) plan.output = TRY(make_child_pipe());
+  plan.failure = TRY(make_child_pipe());
   plan.parent = ::getpid();
   return plan;
 }
@@ -150,7 +142,7 @@ Result<Plan> make_plan(const ProcessOptions& options) {
 
 [[noreturn]] void child_fails(const Plan& plan, StartFailure::Step step, int os_error) {
   const StartFailure failure{step, os_error};
-  const auto ignored = ::write(plan.failure.write_end.get(), &failure, sizeof failure);
+  const auto ignored = ::write(plan.failure.write.get(), &failure, sizeof failure);
   static_cast<void>(ignored);
   ::_exit(127);
 }
@@ -176,8 +168,7 @@ void child_resets_signals() {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != plan.parent) ::_exit(127);  // it ended before the line above
   child_resets_signals();
-  const int output =
-      plan.output.write_end.is_open() ? plan.output.write_end.get() : plan.null.get();
+  const int output = plan.output.write.is_open() ? plan.output.write.get() : plan.null.get();
   if (::dup2(plan.null.get(), STDIN_FILENO) < 0 || ::dup2(output, STDOUT_FILENO) < 0 ||
       ::dup2(output, STDERR_FILENO) < 0) {
     child_fails(plan, StartFailure::Step::kInherit, errno);
@@ -218,7 +209,7 @@ Result<pid_t> fork_child(const Plan& plan) {
 
 // Waits until the child runs its program.
 Result<void> await_exec(const Plan& plan) {
-  const int fd = plan.failure.read_end.get();
+  const int fd = plan.failure.read.get();
   const Nanoseconds end = end_after(kStartLimit);
   while (!poll_once(fd, left_until(end))) {
     if (left_until(end) == Nanoseconds{0}) {
@@ -292,11 +283,11 @@ Result<Process> Process::start(const ProcessOptions& options) {
   Plan plan = TRY(make_plan(options));
   Process process;
   process.pid_ = TRY(fork_child(plan));
-  plan.failure.write_end.reset();
-  plan.output.write_end.reset();
+  plan.failure.write.reset();
+  plan.output.write.reset();
   process.pidfd_ = Fd(static_cast<int>(::syscall(SYS_pidfd_open, process.pid_, 0)));
   TRY(await_exec(plan));  // on an error the destructor kills and reaps
-  process.output_ = std::move(plan.output.read_end);
+  process.output_ = std::move(plan.output.read);
   process.output_ended_ = !process.output_.is_open();
   if (process.output_.is_open() && ::fcntl(process.output_.get(), F_SETFL, O_NONBLOCK) != 0) {
     return os_failure("cannot read a program's output", plan.program, errno);

@@ -24,10 +24,10 @@ struct ExitStatus {
 };
 
 struct ProcessOptions {
-  std::vector<std::string> arguments;  // arguments[0] is looked up in PATH and /usr/sbin, /sbin
-  std::map<std::string, std::string> environment;  // added to ours
-  std::string directory;                           // working directory; empty: ours
-  std::vector<int> inherited_fds;                  // kept open under their own numbers
+  std::vector<std::string> arguments{};  // arguments[0] is looked up in PATH and /usr/sbin, /sbin
+  std::map<std::string, std::string> environment{};  // added to ours
+  std::string directory{};                           // working directory; empty: ours
+  std::vector<int> inherited_fds{};                  // kept open under their own numbers
   // Standard output and error: into one pipe that `output()` reads; otherwise /dev/null.
   bool capture_output = true;
   // Standard input: /dev/null, always.

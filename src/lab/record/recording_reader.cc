@@ -93,7 +93,7 @@ Result<bool> read_frame(const ByteStore& file, std::uint64_t& offset, std::uint6
   }
   std::vector<std::uint8_t> stored(stored_bytes);
   TRY(file.read_at(offset + sizeof(header), stored));
-  if (!kFuzzing && crc32c(~0u, stored) != header.checksum) return false;
+  if (!kFuzzing && crc32c(~0u, stored) != header.checksum.value()) return false;
   raw.resize(header.raw_bytes);
   const std::size_t size = ZSTD_decompress(raw.data(), raw.size(), stored.data(), stored.size());
   if (ZSTD_isError(size) != 0 || size != raw.size()) return broken("recording: zstd", offset);

@@ -1,7 +1,7 @@
 #include "lab/sources/disk_door.h"
 
 #include <algorithm>
-#include <thread>
+#include <csignal>
 
 #include "host/machine.h"
 
@@ -118,6 +118,19 @@ Result<std::optional<DiskReportLine>> DiskDoor::next(Nanoseconds limit) {
   return fail_with(Errc::kAborted, "the disk's process ended by itself", last_part(words_));
 }
 
-void DiskDoor::stop_serving() { server_.stop(kServerStop); }
+// The report is read while the server ends: it may hold more than a pipe does.
+Result<DiskStatus> DiskDoor::close(const Take& take) {
+  server_.send_signal(SIGTERM);
+  const SteadyClock clock;
+  const Nanoseconds deadline = clock.now() + kServerStop;
+  while (!status_.is_last && !report_.is_at_end() && clock.now() < deadline) {
+    const auto line = read_line(std::chrono::milliseconds(100));
+    if (!line) break;
+    if (*line) take(**line);
+  }
+  server_.stop(std::chrono::seconds(2));
+  if (!status_.is_last) return fail(Errc::kAborted, "the disk's process did not end in order");
+  return status_;
+}
 
 }  // namespace powercut::lab

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -40,27 +41,17 @@ class DiskDoor {
   // Errors: kAborted: the disk's process ended by itself (its last words in the detail).
   Result<std::optional<DiskReportLine>> next(Nanoseconds limit);
   // Ends the serving; what was still to report is given to `take`.  Returns the last status.
-  template <class Take>
-  Result<DiskStatus> close(Take take) {
-    stop_serving();
-    for (;;) {
-      auto line = TRY(read_line(kLastWords));
-      if (!line) break;
-      take(*line);
-    }
-    if (!status_.is_last) return fail(Errc::kAborted, "the disk's process did not end in order");
-    return status_;
-  }
+  // Errors: kAborted: the disk's process did not say its last word.
+  using Take = std::function<void(const DiskReportLine&)>;
+  Result<DiskStatus> close(const Take& take);
   const DiskStatus& status() const { return status_; }
   double cpu_seconds() const { return status_.cpu_seconds; }
 
  private:
-  static constexpr Nanoseconds kLastWords = std::chrono::seconds(5);
   DiskDoor(File storage, std::filesystem::path socket, Process server, LineReader report)
       : storage_(std::move(storage)), socket_(std::move(socket)), server_(std::move(server)),
         report_(std::move(report)) {}
   Result<std::optional<DiskReportLine>> read_line(Nanoseconds limit);
-  void stop_serving();
 
   File storage_;
   std::filesystem::path socket_;

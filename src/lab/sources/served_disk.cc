@@ -1,6 +1,7 @@
 #include "lab/sources/served_disk.h"
 
-#include "host/machine.h"
+#include "host/pipe.h"
+#include "host/usage.h"
 #include "lab/sources/disk_report.h"
 
 namespace powercut::lab {

@@ -106,14 +106,14 @@ class Walk {
   Result<std::optional<LogBlock>> check_revoke(LogBlock at) {
     ++checked_.revoke_block_count;
     fold_whole_sum_of_block(/*is_revoke=*/true);
-    if (!check_tail(FindingKind::kRevokeChecksum, at)) return ring_.next(at);
+    if (!check_tail(FindingKind::kRevokeChecksum, at)) return std::optional(ring_.next(at));
     const auto revokes = parse_revoke(block_, ring_.format(), span_.tid);
     if (!revokes) {
       report(FindingKind::kRevokeFormat, at).rule = revokes.error().what;
-      return ring_.next(at);
+      return std::optional(ring_.next(at));
     }
     checked_.revoke_count += static_cast<std::uint32_t>(revokes->size());
-    return ring_.next(at);
+    return std::optional(ring_.next(at));
   }
 
   Result<std::optional<LogBlock>> check_descriptor(LogBlock at) {
@@ -134,7 +134,7 @@ class Walk {
       log = ring_.next(log);
       TRY(check_tag(tag, log));
     }
-    return ring_.next(log);
+    return std::optional(ring_.next(log));
   }
 
   // Behind a damaged descriptor: at the next header, or, without one, past as many blocks as it

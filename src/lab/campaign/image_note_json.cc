@@ -1,0 +1,41 @@
+#include <nlohmann/json.hpp>
+
+#include "lab/campaign/prove.h"
+#include "lab/verify/finding_json.h"
+
+namespace powercut::lab {
+namespace {
+
+constexpr std::uint64_t kNoteBytesMax = std::uint64_t{1} << 20;
+
+std::filesystem::path note_path(const std::filesystem::path& image) {
+  return image.string() + ".json";
+}
+
+}  // namespace
+
+Result<void> write_image_note(const std::filesystem::path& image, const ImageNote& note) {
+  nlohmann::ordered_json json = {{"kernel", note.kernel_name},
+                                 {"kernel_release", note.kernel_release}};
+  if (note.finding) json["finding"] = nlohmann::ordered_json::parse(finding_to_json(*note.finding));
+  const std::string text =
+      json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  return write_file_atomically(note_path(image), text);
+}
+
+Result<ImageNote> read_image_note(const std::filesystem::path& image) {
+  const std::string text = TRY(read_text_file(note_path(image), kNoteBytesMax));
+  const auto json = nlohmann::ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) return fail(Errc::kCorrupt, "the note beside the image is not JSON");
+  ImageNote note;
+  const auto text_of = [&](const char* name) {
+    const auto found = json.find(name);
+    return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
+  };
+  note.kernel_name = text_of("kernel");
+  note.kernel_release = text_of("kernel_release");
+  if (json.contains("finding")) note.finding = TRY(finding_from_json(json.at("finding").dump()));
+  return note;
+}
+
+}  // namespace powercut::lab

@@ -281,12 +281,25 @@ class BuiltLogs : public RecoveryTools {
     const Contents ours = recovered(*plan, device, map);
     write_file("log", device.bytes());
     const std::string said = run("e2fsck", "-y -E journal_only " + path("log"));
-    EXPECT_TRUE(differences(ours, read_file("log"), map).empty()) << said;
+    const Contents theirs = read_file("log");
+    EXPECT_TRUE(differences(ours, theirs, map).empty()) << said;
     const bool they_refuse =
         said.find("corrupt") != std::string::npos || said.find("hecksum") != std::string::npos;
     EXPECT_EQ(plan->end == RecoveryEnd::kRefused, they_refuse) << said;
     refused_count_ += they_refuse ? 1 : 0;
+    if (!they_refuse) expect_same_empty_log(ours, theirs, map);
   }
+
+  static void expect_same_empty_log(Bytes ours, Bytes theirs, const JournalMap& map) {
+    const std::uint64_t at = map.device_block(LogBlock(0)).value() * map.block_bytes();
+    const auto our_end = JournalSuperblock::parse(ours.subspan(at, map.block_bytes()));
+    const auto their_end = JournalSuperblock::parse(theirs.subspan(at, map.block_bytes()));
+    ASSERT_TRUE(our_end && their_end);
+    EXPECT_EQ(our_end->start, LogBlock(0));
+    EXPECT_EQ(their_end->start, LogBlock(0));
+    EXPECT_EQ(our_end->sequence, their_end->sequence);
+  }
+
   std::size_t refused_count_ = 0;
 };
 
@@ -297,24 +310,24 @@ TEST_F(BuiltLogs, AreRecoveredAsE2fsckDoes) {
     const JournalMap map = map_of("base", 1024);
     for (const ChecksumKind kind :
          {ChecksumKind::kNone, ChecksumKind::kV1, ChecksumKind::kV2, ChecksumKind::kV3}) {
-      for (const bool is_async : {false, true}) {
-        const JournalSpec spec = {.block_bytes = 1024,
-                                  .checksum = kind,
-                                  .is_64bit = is_64bit,
-                                  .is_async = is_async,
-                                  .log_block_count = 1024,
-                                  .start = LogBlock(1015),
-                                  .sequence = Tid(0xFFFFFFFE)};
-        for (const BuiltCase& each : kBuiltCases) {
-          SCOPED_TRACE(std::string(each.name) + ", checksum " +
-                       std::to_string(static_cast<int>(kind)) + (is_64bit ? ", 64bit" : "") +
-                       (is_async ? ", async" : ""));
-          expect_agreement(spec, map, each);
-        }
+      // Every kind with both widths, and sync and async, but not with all four.
+      const bool is_odd = kind == ChecksumKind::kV1 || kind == ChecksumKind::kV3;
+      const JournalSpec spec = {.block_bytes = 1024,
+                                .checksum = kind,
+                                .is_64bit = is_64bit,
+                                .is_async = is_64bit != is_odd,
+                                .log_block_count = 1024,
+                                .start = LogBlock(1015),
+                                .sequence = Tid(0xFFFFFFFE)};
+      for (const BuiltCase& each : kBuiltCases) {
+        SCOPED_TRACE(std::string(each.name) + ", checksum " +
+                     std::to_string(static_cast<int>(kind)) + (is_64bit ? ", 64bit" : "") +
+                     (spec.is_async ? ", async" : ""));
+        expect_agreement(spec, map, each);
       }
     }
   }
-  EXPECT_GT(refused_count_, 40u);
+  EXPECT_GT(refused_count_, 20u);
 }
 
 }  // namespace

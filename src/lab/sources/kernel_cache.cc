@@ -85,8 +85,8 @@ Result<PackageContent> unpack_needed(const fs::path& deb, const fs::path& into) 
 }
 
 std::string facts_text(const KernelImage& image) {
-  return "name=" + image.name + "\npackage=" + image.package + "\nversion=" + image.version +
-         "\nsha256=" + image.sha256 + "\nrelease=" + image.release + "\n";
+  return "package=" + image.package + "\nversion=" + image.version + "\nsha256=" + image.sha256 +
+         "\nrelease=" + image.release + "\n";
 }
 
 std::string fact(std::string_view text, std::string_view key) {
@@ -127,7 +127,7 @@ std::optional<KernelImage> KernelCache::find(const std::string& id) const {
   const fs::path folder = root_ / id;
   const auto text = read_text_file(folder / kFactsFile, 64 << 10);
   if (!text || !read_bzimage(folder / "vmlinuz")) return std::nullopt;
-  return KernelImage{.name = fact(*text, "name"),
+  return KernelImage{.name = {},
                      .release = fact(*text, "release"),
                      .package = fact(*text, "package"),
                      .version = fact(*text, "version"),

@@ -74,32 +74,21 @@ Result<std::filesystem::path> write_initramfs(const TempDirectory& directory, By
 std::vector<std::string> qemu_arguments(const VmOptions& options, const std::string& qemu,
                                         const std::filesystem::path& initramfs) {
   const bool is_kvm = options.accelerator == Accelerator::kKvm;
-  std::vector<std::string> words = {qemu,
-                                    "-nodefaults",
-                                    "-no-user-config",
-                                    "-no-reboot",
-                                    "-display",
-                                    "none",
-                                    "-machine",
-                                    "q35",
-                                    "-accel",
-                                    is_kvm ? "kvm" : "tcg,thread=multi",
-                                    "-cpu",
-                                    is_kvm ? "host" : "max",
-                                    "-smp",
-                                    std::to_string(options.cpus),
-                                    "-m",
-                                    std::to_string(options.memory_mib),
-                                    "-chardev",
-                                    "stdio,id=console,signal=off",
-                                    "-serial",
-                                    "chardev:console",
-                                    "-kernel",
-                                    options.kernel.vmlinuz.string(),
-                                    "-initrd",
-                                    initramfs.string(),
-                                    "-append",
-                                    kernel_command_line(options)};
+  std::vector<std::string> words = {qemu, "-nodefaults", "-no-user-config", "-no-reboot"};
+  const auto add = [&words](const char* option, const std::string& value) {
+    words.insert(words.end(), {option, value});
+  };
+  add("-machine", "q35");
+  add("-accel", is_kvm ? "kvm" : "tcg,thread=multi");
+  add("-cpu", is_kvm ? "host" : "max");
+  add("-smp", std::to_string(options.cpus));
+  add("-m", std::to_string(options.memory_mib));
+  add("-display", "none");
+  add("-chardev", "stdio,id=console,signal=off");
+  add("-serial", "chardev:console");
+  add("-kernel", options.kernel.vmlinuz.string());
+  add("-initrd", initramfs.string());
+  add("-append", kernel_command_line(options));
   if (!options.disk_socket.empty()) append_disk(options, words);
   return words;
 }

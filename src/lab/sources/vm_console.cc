@@ -23,7 +23,7 @@ bool take_time_stamp(std::string_view& line) {
     line.remove_prefix(end + 1);
     has_stamp = true;
   }
-  if (line.starts_with(' ')) line.remove_prefix(1);
+  if (has_stamp && line.starts_with(' ')) line.remove_prefix(1);
   return has_stamp;
 }
 

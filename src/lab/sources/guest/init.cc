@@ -27,6 +27,7 @@ namespace {
 
 constexpr std::size_t kLogLinesMax = 64;  // of the kernel's log, repeated on the console
 constexpr std::size_t kEntriesMax = 64;   // of the root folder
+constexpr int kConsoleLevel = 5;          // loglevel= of vm.cc: more urgent ones are shown
 constexpr std::size_t kKernelLogBytes = std::size_t{512} << 10;
 constexpr auto kUnmountLimit = std::chrono::seconds(10);
 constexpr auto kPause = std::chrono::milliseconds(10);
@@ -151,7 +152,17 @@ bool Init::mount_file_system() {
   return true;
 }
 
-// Repeats what the kernel's log says of ext4 and its journal, whatever the level was.
+// Takes "<6>" away; whether the console has shown a message of that level already (loglevel=5).
+bool take_level(std::string_view& line) {
+  if (line.size() < 3 || line[0] != '<') return false;
+  const std::size_t end = line.substr(0, 6).find('>');
+  if (end == std::string_view::npos) return false;
+  const int level = (line[end - 1] - '0') & 7;  // the lowest three bits; the rest says who spoke
+  line.remove_prefix(end + 1);
+  return level < kConsoleLevel;
+}
+
+// Repeats what the kernel's log says of ext4 and its journal and the console has not shown.
 void Init::say_kernel_log() {
   constexpr int kReadAll = 3;  // SYSLOG_ACTION_READ_ALL
   std::string log(kKernelLogBytes, '\0');
@@ -162,11 +173,10 @@ void Init::say_kernel_log() {
   while (!rest.empty() && said < kLogLinesMax) {
     std::string_view line = rest.substr(0, rest.find('\n'));
     rest.remove_prefix(std::min(line.size() + 1, rest.size()));
-    const std::size_t level_end = line.starts_with('<') ? line.find('>') : std::string_view::npos;
-    if (level_end != std::string_view::npos) line.remove_prefix(level_end + 1);
+    const bool was_shown = take_level(line);
     const bool is_wanted = line.find("EXT4-fs") != std::string_view::npos ||
                            line.find("JBD2") != std::string_view::npos;
-    if (!is_wanted || line.find(kProtocolWord) != std::string_view::npos) continue;
+    if (was_shown || !is_wanted) continue;
     voice_.say("log: " + std::string(line));
     ++said;
   }

@@ -102,7 +102,8 @@ REMOVED=other expect "a package gives way" 0 "$all" "this replaces: other|"
 OLD_LISTS=yes expect "old indices" 0 "update,$all" "apt-get update"
 FALSE_UID=7 SUDO_WORKS=yes expect "sudo" 0 "sudo,sudo,$all" "download 19.0 MB"
 FALSE_UID=7 expect "no root" 3 "" "$line compiler machine extra|"
-FALSE_UID=7 INSTALLED=compiler expect "no root, only wanted ones" 0 "" "missing packages: machine extra|
+FALSE_UID=7 INSTALLED=compiler expect "no root, only wanted ones" 0 "" \
+  "missing packages: machine extra|
 $line machine extra|
 going on without them"
 NOT_OFFERED=extra expect "one is not offered" 0 "install noninteractive compiler machine," \

@@ -1,0 +1,219 @@
+#include "cli/command.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "host/machine.h"
+#include "lab/campaign/prove.h"
+#include "lab/report/report_json.h"
+#include "lab/report/text.h"
+
+namespace powercut::cli {
+
+void print(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+}
+
+void print_note(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stderr); }
+
+int print_error(const Error& error) {
+  print_note("powercut: " + lab::error_text(error));
+  return kEnvironment;
+}
+
+void LiveLine::show(const lab::RunProgress& progress) {
+  if (progress.finding != nullptr) {
+    if (findings_left_ == 0) return;
+    clear();
+    print(lab::finding_text(*progress.finding));
+    if (--findings_left_ == 0) print("  ... more are counted below\n");
+    return;
+  }
+  const std::string text = lab::progress_text(progress);
+  if (is_terminal(STDERR_FILENO)) {
+    print_note("\r\x1b[K" + text);
+    is_shown_ = true;
+    return;
+  }
+  constexpr double kPlainEvery = 10;
+  plain_clock_ = progress.phase_seconds < last_plain_ ? 0 : progress.phase_seconds;
+  if (plain_clock_ - last_plain_ < kPlainEvery && last_plain_ >= 0 && plain_clock_ >= last_plain_) {
+    return;
+  }
+  last_plain_ = plain_clock_;
+  print_note(text + "\n");
+}
+
+void LiveLine::clear() {
+  if (is_shown_) print_note("\r\x1b[K");
+  is_shown_ = false;
+}
+
+Result<lab::LabEnvironment> make_environment(const Clock& clock, LiveLine& live) {
+  catch_interrupts();
+  std::error_code error;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
+  const auto guest = program.parent_path() / "powercut-guest";
+  if (!std::filesystem::exists(guest, error)) {
+    return fail_with(Errc::kNotFound, "the guest's program is not beside ours; build it",
+                     guest.string());
+  }
+  auto cache = TRY(cache_directory());
+  return lab::LabEnvironment{clock, std::move(cache), guest,
+                             [&live](const lab::RunProgress& progress) { live.show(progress); }};
+}
+
+Result<lab::KernelImage> obtain_kernel_by_name(const std::string& name,
+                                               const std::string& modules_dir) {
+  const auto spec = TRY(lab::KernelSpec::parse(name));
+  const auto cache = TRY(cache_directory());
+  return lab::obtain_kernel(spec, modules_dir, cache, [](std::string_view step) {
+    print_note("  " + std::string(step) + "\n");
+  });
+}
+
+Result<std::filesystem::path> make_results_folder(const std::string& wanted,
+                                                  const std::string& name) {
+  constexpr int kFoldersMax = 10'000;
+  if (!wanted.empty()) {
+    TRY(make_directories(wanted));
+    return std::filesystem::absolute(wanted);
+  }
+  std::string safe;
+  for (const char letter : name) {
+    const bool is_plain = std::isalnum(static_cast<unsigned char>(letter)) != 0 || letter == '.';
+    safe += is_plain ? letter : '-';
+  }
+  if (safe.size() > 60) safe = safe.substr(safe.size() - 60);
+  TRY(make_directories("powercut-results"));
+  for (int number = 1; number <= kFoldersMax; ++number) {
+    const auto folder = std::filesystem::absolute(fmt::format("powercut-results/{}-{}", safe, number));
+    std::error_code error;
+    if (std::filesystem::create_directory(folder, error)) return folder;
+    if (error) return os_failure("cannot make the results' folder", folder.string(), error.value());
+  }
+  return fail(Errc::kLimit, "too many folders in powercut-results; remove old ones");
+}
+
+void VmWords::add_to(CLI::App& command) {
+  command.add_option("--modules", modules_dir, "for a bzImage: the folder of its modules");
+  command.add_option("--seconds", seconds, "how long the load runs")->check(CLI::Range(1.0, 86400.0));
+  command.add_option("--runs", runs, "boots, one after another")->check(CLI::Range(1, 100000));
+  command.add_flag("--until-first", until_first, "cut the power at the first finding");
+  command.add_option("--cpus", cpus, "processors of the guest")->check(CLI::Range(1, 64));
+  command.add_option("--memory", memory_mib, "memory of the guest, MiB")->check(CLI::Range(64, 65536));
+  command.add_option("--append", append, "more words for the kernel's command line");
+  command.add_option("--throttle-iops", throttle_iops, "writes a second that the disk takes; 0: all")
+      ->check(CLI::Range(0, 1'000'000));
+  command.add_option("--accel", accelerator, "auto, tcg or kvm")
+      ->check(CLI::IsMember({"auto", "tcg", "kvm"}));
+  command.add_option("--size", disk_mib, "of the disk, MiB")->check(CLI::Range(16, 1 << 20));
+  command.add_option("--journal-size", journal_mib, "of the journal, MiB")->check(CLI::Range(4, 40000));
+  command.add_option("--mount-options", mount_options, "default: data=journal");
+  command.add_option("--mkfs-options", mkfs_options, "more words for mke2fs");
+  command.add_option("--output", output, "folder for the results");
+  command.add_option("--record", record, "write a recording of all requests to this file");
+  command.add_option("--max-recording", record_max_mib, "of the recording, MiB");
+  command.add_flag("--json", as_json, "one JSON document on standard output");
+}
+
+Result<void> VmWords::apply(lab::RunOptions& options) const {
+  if (cpus != 0) options.cpus = cpus;
+  if (memory_mib != 0) options.memory_mib = memory_mib;
+  if (throttle_iops >= 0) options.throttle_iops = static_cast<unsigned>(throttle_iops);
+  if (!mount_options.empty()) options.mount_options = mount_options;
+  options.append.insert(options.append.end(), append.begin(), append.end());
+  options.accelerator = accelerator == "tcg"   ? lab::Accelerator::kTcg
+                        : accelerator == "kvm" ? lab::Accelerator::kKvm
+                                               : lab::Accelerator::kAuto;
+  options.until_first = until_first;
+  options.disk_bytes = std::uint64_t{disk_mib} << 20;
+  options.journal_mib = journal_mib;
+  options.mkfs_options = mkfs_options;
+  options.record_bytes_max = record_max_mib << 20;
+  if (!record.empty()) {
+    if (runs > 1) return fail(Errc::kInvalid, "--record goes with one run");
+    std::error_code error;
+    if (std::filesystem::exists(record, error)) {
+      return fail_with(Errc::kExists, "the recording's file is there already", record);
+    }
+    options.record = std::filesystem::absolute(record);
+  }
+  return {};
+}
+
+namespace {
+
+Result<void> note_image(const lab::RunOutcome& run) {
+  if (run.kept.path.empty() || run.findings.empty()) return {};
+  return lab::write_image_note(run.kept.path,
+                               {run.kernel.name, run.kernel.release, run.findings.front()});
+}
+
+int exit_code_of(const std::vector<lab::RunOutcome>& runs) {
+  const lab::HuntCounts counts = lab::count(runs);
+  if (counts.finding_count > 0) return kFindings;
+  return counts.incomplete_count > 0 ? kEnvironment : kNothingFound;
+}
+
+void print_run(const lab::RunOutcome& run, std::size_t findings_shown) {
+  print(lab::run_text(run));
+  if (run.ending == lab::Ending::kFirstFinding) {
+    // Those of the same transaction that came after the live line ended.
+    for (std::size_t i = findings_shown; i < run.findings.size() && i < 10; ++i) {
+      print(lab::finding_text(run.findings[i]));
+    }
+  }
+  if (!is_complete(run.ending) && !run.load_output.empty()) {
+    print("  the load said:\n" + run.load_output);
+  }
+  if (!run.kept.path.empty()) {
+    print(fmt::format("  prove it  powercut prove {}\n", run.kept.path));
+  }
+}
+
+}  // namespace
+
+int run_and_print(lab::RunOptions options, const VmWords& words, const std::string& title,
+                  const std::string& repeat_command) {
+  constexpr std::size_t kFindingsShown = 10;
+  const SteadyClock clock;
+  LiveLine live(words.as_json ? 0 : kFindingsShown);
+  const auto environment = make_environment(clock, live);
+  if (!environment) return print_error(environment.error());
+  if (!words.as_json) print(lab::run_header_text(options, title));
+  const auto folder = make_results_folder(words.output, options.kernel.name);
+  if (!folder) return print_error(folder.error());
+  std::vector<lab::RunOutcome> runs;
+  for (unsigned number = 1; number <= words.runs && !was_interrupted(); ++number) {
+    options.keep = runs.empty() || lab::count(runs).finding_count == 0
+                       ? *folder / fmt::format("run{}-first.img", number)
+                       : std::filesystem::path();
+    auto run = run_in_vm(options, *environment);
+    live.clear();
+    if (!run) return print_error(run.error());
+    if (const auto noted = note_image(*run); !noted) print_error(noted.error());
+    if (!words.as_json) {
+      if (words.runs > 1) print(fmt::format("run {} of {}\n", number, words.runs));
+      print_run(*run, kFindingsShown);
+    }
+    runs.push_back(std::move(*run));
+    if (words.until_first && !runs.back().findings.empty()) break;
+  }
+  const std::string json = lab::runs_json(runs, repeat_command);
+  if (const auto written = write_file_atomically(*folder / "result.json", json); !written) {
+    print_error(written.error());
+  }
+  if (words.as_json) {
+    print(json);
+  } else {
+    print(lab::counts_text(runs));
+    print(fmt::format("  results   {}\n  again     {}\n", folder->string(), repeat_command));
+  }
+  return exit_code_of(runs);
+}
+
+}  // namespace powercut::cli

@@ -1,0 +1,86 @@
+// What the commands share: exit codes, printing, the environment of a run.
+//
+// A command is a file with one function that adds it to the parser; when it was chosen, its callback
+// puts the exit code into `CommandLine::exit_code`.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+
+#include "lab/campaign/vm_run.h"
+#include "lab/sources/kernel.h"
+
+namespace powercut::cli {
+
+enum ExitCode : int {
+  kNothingFound = 0,
+  kFindings = 1,
+  kUsage = 2,
+  kEnvironment = 3,  // also: an input that cannot be read
+  kOurBug = 4,
+};
+
+struct CommandLine {
+  CLI::App app{"Powercut: what a power cut would do to ext4, and why.", "powercut"};
+  int exit_code = kNothingFound;
+};
+
+void add_hunt(CommandLine& line);
+void add_run(CommandLine& line);
+void add_prove(CommandLine& line);
+void add_verify(CommandLine& line);
+void add_workload(CommandLine& line);
+void add_demo(CommandLine& line);
+
+void print(std::string_view text);            // to standard output, flushed
+void print_note(std::string_view text);       // to standard error
+int print_error(const Error& error);          // to standard error; returns kEnvironment
+
+// Shows how a run is going: one line that is overwritten on a terminal, else a line every 10 s; and
+// each finding (the first ones) as it comes.
+class LiveLine {
+ public:
+  explicit LiveLine(std::size_t findings_shown_max) : findings_left_(findings_shown_max) {}
+  void show(const lab::RunProgress& progress);
+  // Wipes the line, so that other text can follow.
+  void clear();
+
+ private:
+  std::size_t findings_left_;
+  bool is_shown_ = false;
+  double last_plain_ = -1e9;
+  double plain_clock_ = 0;
+};
+
+// Clock, cache, and the guest's program beside our own; interrupts are caught from here on.
+// Errors: kNotFound: powercut-guest is not beside the program.
+Result<lab::LabEnvironment> make_environment(const Clock& clock, LiveLine& live);
+
+// KERNEL with its options: --kernel-modules etc.  Prints what is being fetched.
+Result<lab::KernelImage> obtain_kernel_by_name(const std::string& spec,
+                                               const std::string& modules_dir);
+
+// A folder for results: `wanted`, or powercut-results/NAME-1, -2, ... in the working folder.
+Result<std::filesystem::path> make_results_folder(const std::string& wanted,
+                                                  const std::string& name);
+
+// Options that `hunt` and `run` share.
+struct VmWords {
+  std::string modules_dir, output, record, accelerator = "auto", mount_options;
+  std::vector<std::string> append, mkfs_options;
+  unsigned cpus = 0, memory_mib = 0, disk_mib = 1024, journal_mib = 64, runs = 1;
+  int throttle_iops = -1;
+  double seconds = 0;
+  bool until_first = false, as_json = false, keep_going_quiet = false;
+  std::uint64_t record_max_mib = 4096;
+  void add_to(CLI::App& command);
+  // Puts the words over `options`, where they were given.
+  Result<void> apply(lab::RunOptions& options) const;
+};
+
+// Runs `options` `words.runs` times and prints it all; the exit code.
+int run_and_print(lab::RunOptions options, const VmWords& words, const std::string& title,
+                  const std::string& repeat_command);
+
+}  // namespace powercut::cli

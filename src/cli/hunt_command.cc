@@ -1,0 +1,51 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "cli/command.h"
+
+namespace powercut::cli {
+namespace {
+
+struct HuntWords {
+  std::string kernel;
+  VmWords vm;
+};
+
+std::string repeat_command(const HuntWords& words) {
+  std::string text = fmt::format("powercut hunt {} --seconds {}", words.kernel, words.vm.seconds);
+  if (words.vm.until_first) text += " --until-first";
+  if (words.vm.runs > 1) text += fmt::format(" --runs {}", words.vm.runs);
+  for (const std::string& word : words.vm.append) text += " --append " + word;
+  return text;
+}
+
+int hunt(const HuntWords& words) {
+  const auto kernel = obtain_kernel_by_name(words.kernel, words.vm.modules_dir);
+  if (!kernel) {
+    print_note("powercut: unknown: there is no kernel to hunt on\n");
+    return print_error(kernel.error());
+  }
+  const auto seconds = std::chrono::duration_cast<Nanoseconds>(
+      std::chrono::duration<double>(words.vm.seconds));
+  lab::RunOptions options = lab::hunt_options(*kernel, seconds);
+  if (const auto applied = words.vm.apply(options); !applied) return print_error(applied.error());
+  return run_and_print(std::move(options), words.vm,
+                       "hunt " + words.kernel + ": the race of mapped pages and commits, amplified",
+                       repeat_command(words));
+}
+
+}  // namespace
+
+void add_hunt(CommandLine& line) {
+  auto words = std::make_shared<HuntWords>();
+  CLI::App* const command = line.app.add_subcommand(
+      "hunt", "Looks for journal blocks that change while they commit, on a real kernel");
+  words->vm.seconds = 30;
+  command->add_option("kernel", words->kernel,
+                      "debian:6.1, debian:6.12, debian:bookworm, deb:FILE, or a bzImage")
+      ->required();
+  words->vm.add_to(*command);
+  command->callback([&line, words] { line.exit_code = hunt(*words); });
+}
+
+}  // namespace powercut::cli

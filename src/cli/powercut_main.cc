@@ -1,0 +1,21 @@
+// powercut: words in, one library call, text or JSON out.
+#include "cli/command.h"
+
+int main(int argument_count, char** arguments) {
+  using namespace powercut::cli;
+  CommandLine line;
+  line.app.require_subcommand(1);
+  line.app.footer("Exit status: 0 nothing found, 1 findings, 2 usage, 3 environment or I/O, 4 a bug of ours.");
+  add_demo(line);
+  add_hunt(line);
+  add_run(line);
+  add_prove(line);
+  add_verify(line);
+  add_workload(line);
+  try {
+    line.app.parse(argument_count, arguments);
+  } catch (const CLI::ParseError& error) {
+    return line.app.exit(error) == 0 ? kNothingFound : kUsage;
+  }
+  return line.exit_code;
+}

@@ -1,0 +1,41 @@
+#include "lab/campaign/hunt.h"
+
+#include <algorithm>
+
+namespace powercut::lab {
+
+HuntCounts count(std::span<const RunOutcome> runs) {
+  HuntCounts counts;
+  for (const RunOutcome& run : runs) {
+    const JudgeCounters& seen = run.disk.counters;
+    // An incomplete run with a mismatch has shown what it was to show.
+    const bool is_counted = is_complete(run.ending) || seen.finding_count > 0;
+    counts.run_count += is_counted ? 1 : 0;
+    counts.incomplete_count += is_counted ? 0 : 1;
+    counts.bad_run_count += seen.finding_count > 0 ? 1 : 0;
+    counts.commit_count += seen.commit_count;
+    counts.tid_count += seen.tid_count;
+    counts.block_count += seen.block_count;
+    counts.verified_count += seen.verified_count;
+    counts.finding_count += seen.finding_count;
+    counts.bad_transaction_count += seen.bad_transaction_count;
+    counts.load_seconds += run.load_seconds();
+  }
+  counts.bad_run_share = proportion_interval(counts.bad_run_count, counts.run_count);
+  counts.clean_bound = clean_bound(counts.run_count);
+  return counts;
+}
+
+ReplayableTimes replayable_times(std::span<const RunOutcome> runs) {
+  std::vector<double> seconds;
+  for (const RunOutcome& run : runs) {
+    for (const Finding& finding : run.findings) {
+      if (finding.replayable) seconds.push_back(seconds_of(*finding.replayable));
+    }
+  }
+  if (seconds.empty()) return {};
+  std::ranges::sort(seconds);
+  return {seconds.size(), seconds.front(), seconds[seconds.size() / 2], seconds.back()};
+}
+
+}  // namespace powercut::lab

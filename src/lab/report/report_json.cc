@@ -1,0 +1,111 @@
+#include "lab/report/report_json.h"
+
+#include <nlohmann/json.hpp>
+
+#include "lab/verify/finding_json.h"
+
+namespace powercut::lab {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string dump(const Json& json) {
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+Json optional_number(const std::optional<double>& number) {
+  return number ? Json(*number) : Json(nullptr);
+}
+
+Json findings_json(std::span<const Finding> findings) {
+  Json list = Json::array();
+  for (const Finding& finding : findings) list.push_back(Json::parse(finding_to_json(finding)));
+  return list;
+}
+
+Json kernel_json(const KernelImage& kernel) {
+  return {{"name", kernel.name},       {"release", kernel.release}, {"package", kernel.package},
+          {"version", kernel.version}, {"sha256", kernel.sha256}};
+}
+
+Json run_json(const RunOutcome& run) {
+  return {{"kernel", kernel_json(run.kernel)},
+          {"accelerator", run.accelerator == Accelerator::kKvm ? "kvm" : "tcg"},
+          {"ending", ending_name(run.ending)},
+          {"complete", is_complete(run.ending)},
+          {"trouble", run.trouble},
+          {"seconds", run.seconds},
+          {"booted", optional_number(run.booted)},
+          {"mounted", optional_number(run.mounted)},
+          {"load_started", optional_number(run.load_started)},
+          {"load_seconds", run.load_seconds()},
+          {"first_finding_seconds", optional_number(run.first_finding_seconds())},
+          {"all_commits_seen", run.has_all_commits()},
+          {"counters", Json::parse(counters_to_json(run.disk.counters))},
+          {"journal_trouble", run.disk.trouble},
+          {"check_share", run.check_share()},
+          {"guest_cpu_seconds", run.guest_cpu_seconds},
+          {"disk_cpu_seconds", run.disk.cpu_seconds},
+          {"kept_image", run.kept.path},
+          {"load_output", run.load_output},
+          {"findings", findings_json(run.findings)}};
+}
+
+Json blocks_json(const std::vector<BlockNo>& blocks) {
+  Json list = Json::array();
+  for (const BlockNo block : blocks) list.push_back(block.value());
+  return list;
+}
+
+}  // namespace
+
+std::string runs_json(std::span<const RunOutcome> runs, const std::string& repeat_command) {
+  const HuntCounts counts = count(runs);
+  Json json = {{"repeat", repeat_command},
+               {"runs", counts.run_count},
+               {"bad_runs", counts.bad_run_count},
+               {"incomplete_runs", counts.incomplete_count},
+               {"commits", counts.commit_count},
+               {"blocks", counts.block_count},
+               {"verified", counts.verified_count},
+               {"mismatches", counts.finding_count},
+               {"bad_run_share_low", counts.bad_run_share.low},
+               {"bad_run_share_high", counts.bad_run_share.high},
+               {"clean_bound", counts.bad_run_count == 0 ? Json(counts.clean_bound) : Json(nullptr)}};
+  Json list = Json::array();
+  for (const RunOutcome& run : runs) list.push_back(run_json(run));
+  json["run_list"] = std::move(list);
+  return dump(json);
+}
+
+std::string proof_json(const Proof& proof) {
+  Json json = {{"image", proof.image.string()},
+               {"refused_by_us", proof.is_damaged()},
+               {"transactions", proof.plan.transactions.size()},
+               {"replayed", proof.plan.replay_count},
+               {"revoked", proof.plan.revoked_count},
+               {"damaged_blocks", blocks_json(proof.damaged_blocks())}};
+  if (proof.e2fsck) {
+    json["e2fsck"] = {{"exit_code", proof.e2fsck->exit_code},
+                      {"damaged_blocks", blocks_json(proof.e2fsck->damaged)},
+                      {"lines", proof.e2fsck->lines}};
+  }
+  if (proof.kernel) {
+    json["linux"] = {{"kernel", kernel_json(proof.kernel->kernel)},
+                     {"mounts", proof.kernel->has_mounted},
+                     {"refuses", proof.kernel->has_refused},
+                     {"refusal", proof.kernel->refusal},
+                     {"trouble", proof.kernel->trouble},
+                     {"damaged_blocks", blocks_json(proof.kernel->damaged)},
+                     {"lines", proof.kernel->lines}};
+  }
+  return dump(json);
+}
+
+std::string verification_json(const DiskStatus& status, std::span<const Finding> findings) {
+  return dump({{"counters", Json::parse(counters_to_json(status.counters))},
+               {"trouble", status.trouble},
+               {"findings", findings_json(findings)}});
+}
+
+}  // namespace powercut::lab

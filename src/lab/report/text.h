@@ -1,0 +1,31 @@
+// Results as text for a terminal.  Every function returns whole lines, newline-ended, at most about
+// 100 columns wide but for findings; nothing is printed here.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "lab/campaign/hunt.h"
+#include "lab/campaign/prove.h"
+#include "lab/verify/verify_recording.h"
+
+namespace powercut::lab {
+
+// 1234567 -> "1,234,567".
+std::string grouped(std::uint64_t number);
+
+// What is about to be run.
+std::string run_header_text(const RunOptions& options, const std::string& title);
+// One line without a newline, for a terminal that is overwritten.
+std::string progress_text(const RunProgress& progress);
+std::string finding_text(const Finding& finding);
+// What one run gave.
+std::string run_text(const RunOutcome& run);
+// Counts over all runs, with their intervals.
+std::string counts_text(std::span<const RunOutcome> runs);
+std::string proof_text(const Proof& proof, const ImageNote* note);
+std::string verification_text(const std::string& name, const Verification& verification);
+// "thing: rule (where) detail".
+std::string error_text(const Error& error);
+
+}  // namespace powercut::lab

@@ -82,7 +82,7 @@ class RecoveryTools : public testing::Test {
     const std::string words = "-q -F -t ext4 -b " + std::to_string(block_bytes) + " -O " +
                               (is_64bit ? "64bit" : "^64bit") +
                               " -J size=" + std::to_string(block_bytes / 1024) + " " + path(name) +
-                              " " + std::to_string(block_bytes / 1024 * 5) + "M";
+                              " " + std::to_string(block_bytes / 1024 * 3) + "M";
     run("mke2fs", words);
   }
 
@@ -143,7 +143,7 @@ struct Sums {
 // A random session of debugfs on a pool of a few blocks; `write` puts a file of content.
 std::string debugfs_session(Prng prng, const std::string& kind, std::uint32_t block_bytes,
                             const std::function<std::string(std::size_t, Bytes)>& write) {
-  const std::uint64_t pool = 4500;
+  const std::uint64_t pool = 2900;
   std::string text = "jo" + kind + "\n";
   const std::uint64_t count = 2 + prng.below(6);
   for (std::size_t i = 0; i < count; ++i) {
@@ -210,12 +210,12 @@ void fill(JournalBuilder& builder) {
     return DataSpec{BlockNo(number),
                     seed % 3 == 0 ? magic_block(size, seed) : patterned_block(size, seed)};
   };
-  builder.add_transaction({.blocks = {block(4500, 1), block(4501, 2), block(4502, 3)}});
-  builder.add_transaction({.blocks = {block(4503, 4), block(4504, 5), block(4505, 6)},
-                           .revokes = {BlockNo(4500)},
+  builder.add_transaction({.blocks = {block(2900, 1), block(2901, 2), block(2902, 3)}});
+  builder.add_transaction({.blocks = {block(2903, 4), block(2904, 5), block(2905, 6)},
+                           .revokes = {BlockNo(2900)},
                            .tags_per_descriptor = 2});
-  builder.add_transaction({.blocks = {block(4500, 7), block(4506, 8)}});
-  builder.add_transaction({.blocks = {block(4507, 9)}, .revokes = {BlockNo(4501)}});
+  builder.add_transaction({.blocks = {block(2900, 7), block(2906, 8)}});
+  builder.add_transaction({.blocks = {block(2907, 9)}, .revokes = {BlockNo(2901)}});
 }
 
 enum class Next : std::uint8_t { kSound, kCommit, kDescriptor };

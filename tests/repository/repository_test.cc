@@ -161,5 +161,10 @@ TEST(Repository, EveryFuzzTargetIsBuilt) {
   EXPECT_TRUE(found.empty()) << text_of(found);
 }
 
+TEST(Repository, EveryCorpusHasItsFuzzTarget) {
+  const Violations found = check_corpora(files());
+  EXPECT_TRUE(found.empty()) << text_of(found);
+}
+
 }  // namespace
 }  // namespace powercut::repository

@@ -339,4 +339,25 @@ Violations check_built(const std::vector<std::string>& paths, const std::set<std
   return found;
 }
 
+Violations check_corpora(const std::vector<std::string>& paths) {
+  constexpr std::string_view kCorpora = "tests/corpus/";
+  std::set<std::string> targets;
+  std::set<std::string> corpora;
+  for (const std::string& path : paths) {
+    if (path.starts_with("src/") && path.ends_with("_fuzz.cc")) {
+      const std::size_t name = path.rfind('/') + 1;
+      targets.insert(path.substr(name, path.size() - name - 3));
+    } else if (path.starts_with(kCorpora)) {
+      const std::string rest = path.substr(kCorpora.size());
+      corpora.insert(rest.substr(0, rest.find('/')));
+    }
+  }
+  Violations found;
+  for (const std::string& corpus : corpora) {
+    if (targets.contains(corpus)) continue;
+    found.push_back({std::string(kCorpora) + corpus, 0, "no fuzz target of that name"});
+  }
+  return found;
+}
+
 }  // namespace powercut::repository

@@ -94,4 +94,9 @@ std::set<std::string> built_files(std::string_view compile_commands, std::string
 Violations check_built(const std::vector<std::string>& paths, const std::set<std::string>& built,
                        std::string_view build);
 
+// A corpus has its fuzz target: tests/corpus/NAME_fuzz/... goes with a NAME_fuzz.cc under src/,
+// else
+// ./test would never read it.
+Violations check_corpora(const std::vector<std::string>& paths);
+
 }  // namespace powercut::repository

@@ -158,5 +158,11 @@ TEST(Built, AFileThatNoBuildKnowsIsReported) {
             "src/b_test.cc: is not in the build asan\n");
 }
 
+TEST(Corpora, OneWithoutItsTargetIsReported) {
+  EXPECT_TRUE(check_corpora({"src/base/a_fuzz.cc", "tests/corpus/a_fuzz/0"}).empty());
+  EXPECT_EQ(text_of(check_corpora({"src/base/a_fuzz.cc", "tests/corpus/a/0", "tests/corpus/a/1"})),
+            "tests/corpus/a: no fuzz target of that name\n");
+}
+
 }  // namespace
 }  // namespace powercut::repository

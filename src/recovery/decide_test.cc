@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
 #include <set>
 #include <string>
 #include <vector>
@@ -83,6 +85,27 @@ TEST(ScanTable, Steps) {
   EXPECT_EQ(with(commit, [](Facts f) { f.is_suspect = f.is_older = true; }), ScanStep::kStale);
   EXPECT_EQ(with(commit, [](Facts f) { f.kind = ScannedKind::kOther; }), ScanStep::kLogEnds);
   EXPECT_EQ(with(commit, [](Facts f) { f.kind = ScannedKind::kRevoke; }), ScanStep::kSuspect);
+}
+
+// The page prints the table: the same rows in the same order with the same steps.
+TEST(ScanTable, IsTheOneInTheDocs) {
+  const auto page = std::filesystem::path(__FILE__).parent_path() / "../../docs/recovery.md";
+  std::ifstream file(page);
+  if (!file) GTEST_SKIP() << "no " << page;
+  std::vector<std::string> printed;
+  for (std::string line; std::getline(file, line) && line != "## Revoke and replay";) {
+    const bool is_row = line.starts_with("| ") && !line.starts_with("| row |");
+    if (!is_row) continue;
+    const std::size_t name_end = line.find(" | ");
+    const std::size_t step = line.rfind("| ", line.size() - 2) + 2;
+    printed.push_back(line.substr(2, name_end - 2) + ": " +
+                      line.substr(step, line.size() - 2 - step));
+  }
+  std::vector<std::string> expected;
+  for (const ScanRow& row : scan_table()) {
+    expected.push_back(std::string(row.name) + ": " + std::string(scan_step_name(row.step)));
+  }
+  EXPECT_EQ(printed, expected);
 }
 
 }  // namespace

@@ -81,10 +81,10 @@ Failure not_in_index(const std::string& name) {
   const Result<bool> indexed = has_index();
   if (!indexed) return Failure{indexed.error()};
   if (!*indexed) {
-    return fail_with(Errc::kNotFound, "apt's index is empty: run apt-get update", name);
+    return fail_with(Errc::kNotFound, "apt's index is empty", name + ": run apt-get update");
   }
-  return fail_with(Errc::kNotFound,
-                   "no such package in apt's index (an old index: run apt-get update)", name);
+  return fail_with(Errc::kNotFound, "no such package in apt's index",
+                   name + ": if it is new, run apt-get update");
 }
 
 // The value of a field of the first stanza, its continuation lines joined by blanks; empty if
@@ -188,7 +188,7 @@ Failure download_failure(const PackageVersion& package, std::string_view output)
     return fail_with(Errc::kNoSpace, "no room for a package", detail);
   }
   return fail_with(Errc::kNotFound,
-                   "cannot fetch a package (check the network; after a 404 run apt-get update)",
+                   "cannot fetch a package: check the network; after a 404 run apt-get update",
                    detail);
 }
 
@@ -237,8 +237,8 @@ Result<PackageVersion> apt_candidate(const std::string& name) {
   const auto parsed = std::from_chars(size.data(), size.data() + size.size(), package.size_bytes);
   if (!is_version(package.version) || package.sha256.size() != 64 || parsed.ec != std::errc{}) {
     // What is installed, but in no archive any more, is described without a file.
-    return fail_with(Errc::kNotFound,
-                     "no archive has a file of a package (an old index: run apt-get update)", name);
+    return fail_with(Errc::kNotFound, "no archive in apt's index has the package's file",
+                     name + ": run apt-get update");
   }
   return package;
 }

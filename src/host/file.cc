@@ -133,6 +133,10 @@ Result<void> copy_data(const File& from, File& to) {
     }
     offset = std::max(offset, range.end);
   }
+  // A file that was cut off meanwhile seems to end in a hole.
+  if (TRY(size_of(from.fd())) < from.size_bytes()) {
+    return fail_with(Errc::kIo, "a file became shorter while it was copied", name_of(from.fd()));
+  }
   return to.sync();
 }
 

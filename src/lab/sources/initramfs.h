@@ -23,9 +23,9 @@
 namespace powercut::lab {
 
 struct InitramfsOptions {
-  std::filesystem::path guest_program;       // powercut-guest, static
-  std::vector<std::string> programs;         // to bring besides those that the commands name
-  std::vector<std::filesystem::path> files;  // to bring as they are, to carried_path()
+  std::filesystem::path guest_program = {};       // powercut-guest, static
+  std::vector<std::string> programs = {};         // to bring besides those that the commands name
+  std::vector<std::filesystem::path> files = {};  // to bring as they are, to carried_path()
 };
 
 inline constexpr std::size_t kInitramfsBytesMax = std::size_t{512} << 20;

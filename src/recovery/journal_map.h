@@ -1,6 +1,6 @@
 // Where each block of a journal lies on its device: a list of runs, and the way back.
-// Immutable once made; the ways there and back cost a binary search over the runs (one to three on a
-// fresh file system).
+// Immutable once made; the ways there and back cost a binary search over the runs (one to three on
+// a fresh file system).
 #pragma once
 
 #include <optional>

@@ -23,30 +23,30 @@ namespace powercut {
 
 // How the recovery as a whole ends, in Linux's terms.
 enum class RecoveryEnd : std::uint8_t {
-  kNothingToDo,      // s_start is 0
-  kClean,            // the log ended in an ordinary way; all whole transactions are replayed
-  kRefused,          // damage: the file system does not mount.  Blocks that match are still written,
-                     // unless a descriptor or revoke block is damaged: then none is (kNotReached)
+  kNothingToDo,  // s_start is 0
+  kClean,        // the log ended in an ordinary way; all whole transactions are replayed
+  kRefused,      // damage: the file system does not mount.  Blocks that match are still written,
+                 // unless a descriptor or revoke block is damaged: then none is (kNotReached)
 };
 
 // The rule by which the log ended, or by which a recovery is refused.
 enum class RecoveryRule : std::uint8_t {
-  kLogEnds,             // no magic, another tid, or an unknown type: the ordinary end
-  kStaleCommit,         // a damaged block with a commit time older than the one before: stale log
-  kNoCommitAfterDamage, // a damaged descriptor or revoke block and no commit block after it
-  kDataChecksum,        // a data block does not match its tag
-  kDescriptorChecksum,  // a descriptor or revoke block does not match its tail
-  kDescriptorFormat,    // a descriptor or revoke block whose tags or records cannot be read
-  kCommitChecksum,      // a commit block does not match (or, with kV1, its transaction does not)
-  kBlockOutside,        // a tag names a block past the device, or one of the journal itself
+  kLogEnds,              // no magic, another tid, or an unknown type: the ordinary end
+  kStaleCommit,          // a damaged block with a commit time older than the one before: stale log
+  kNoCommitAfterDamage,  // a damaged descriptor or revoke block and no commit block after it
+  kDataChecksum,         // a data block does not match its tag
+  kDescriptorChecksum,   // a descriptor or revoke block does not match its tail
+  kDescriptorFormat,     // a descriptor or revoke block whose tags or records cannot be read
+  kCommitChecksum,       // a commit block does not match (or, with kV1, its transaction does not)
+  kBlockOutside,         // a tag names a block past the device, or one of the journal itself
 };
 std::string_view recovery_rule_name(RecoveryRule rule);
 
 struct Damage {
   RecoveryRule rule;
   Tid tid;
-  LogBlock log_block;    // the block that does not match
-  BlockNo home;          // kDataChecksum, kBlockOutside: the file-system block concerned
+  LogBlock log_block;  // the block that does not match
+  BlockNo home;        // kDataChecksum, kBlockOutside: the file-system block concerned
   std::uint32_t stored = 0, computed = 0;
 };
 
@@ -66,10 +66,10 @@ struct LoggedBlock {
 
 struct LoggedTransaction {
   Tid tid;
-  LogBlock first;         // its first block in the ring
-  LogBlock commit;        // its commit block
+  LogBlock first;   // its first block in the ring
+  LogBlock commit;  // its commit block
   std::uint64_t commit_seconds = 0;
-  std::vector<LoggedBlock> blocks;   // in log order
+  std::vector<LoggedBlock> blocks;  // in log order
   std::vector<BlockNo> revokes;
 };
 
@@ -77,36 +77,36 @@ struct RecoveryPlan {
   JournalSuperblock superblock;
   RecoveryEnd end = RecoveryEnd::kNothingToDo;
   RecoveryRule end_rule = RecoveryRule::kLogEnds;
-  LogBlock end_block;                          // where the scan stopped
-  Tid next_tid;                                // the tid expected there
-  bool is_cut_short = false;                   // the scan stopped because of `up_to`
-  std::vector<LoggedTransaction> transactions; // whole ones, oldest first
-  // In log order.  None with kClean, but for one case: an async journal with crc32c, where Linux drops
-  // whole transactions behind a damaged commit block without a word (kCommitChecksum).
+  LogBlock end_block;                           // where the scan stopped
+  Tid next_tid;                                 // the tid expected there
+  bool is_cut_short = false;                    // the scan stopped because of `up_to`
+  std::vector<LoggedTransaction> transactions;  // whole ones, oldest first
+  // In log order.  None with kClean, but for one case: an async journal with crc32c, where Linux
+  // drops whole transactions behind a damaged commit block without a word (kCommitChecksum).
   std::vector<Damage> damages;
   std::uint64_t replay_count = 0, revoked_count = 0, skipped_count = 0;
 };
 
 struct RecoveryOptions {
   // Stop after this transaction as if the log ended there: "as of tid N".
-  std::optional<Tid> up_to;
-  // Look at the checksum of every data block (the view of a live disk need not).  Without it no data
-  // block is read, and a kV1 transaction counts as whole with its commit block.
+  std::optional<Tid> up_to = std::nullopt;
+  // Look at the checksum of every data block (the view of a live disk need not).  Without it no
+  // data block is read, and a kV1 transaction counts as whole with its commit block.
   bool verify_data = true;
 };
 
 // Scans the journal of `device` and decides.  `device` is the file system's device and holds the
 // journal at `map`.
-// Errors: as JournalSuperblock::parse; kIo; kCorrupt if the map is shorter than the superblock says;
-// kUnsupported for a valid fast-commit area with the expected tid (refused by name).
-// Damage in the log is not an error: it is in the plan.
+// Errors: as JournalSuperblock::parse; kIo; kCorrupt if the map is shorter than the superblock
+// says; kUnsupported for a valid fast-commit area with the expected tid (refused by name). Damage
+// in the log is not an error: it is in the plan.
 Result<RecoveryPlan> plan_recovery(const BlockView& device, const JournalMap& map,
                                    const RecoveryOptions& options = {});
 
 // Writes what the plan replays to its home blocks on `target`, in log order, then flushes; with
-// `end == kClean` also empties the log and flushes again: s_start = 0, and an s_sequence beyond every
-// tid that the log still holds (one past next_tid as Linux does; further if the plan is cut short).
-// `source` is what the plan was made of; it may be `target`.
+// `end == kClean` also empties the log and flushes again: s_start = 0, and an s_sequence beyond
+// every tid that the log still holds (one past next_tid as Linux does; further if the plan is cut
+// short). `source` is what the plan was made of; it may be `target`.
 Result<void> apply_recovery(const RecoveryPlan& plan, const BlockView& source,
                             const JournalMap& map, BlockDevice& target);
 

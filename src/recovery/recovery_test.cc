@@ -113,6 +113,10 @@ void fill(JournalBuilder& builder) {
                                       {BlockNo(15), patterned_block(size, 7)}}});
 }
 
+Tid tid_at(const JournalBuilder& builder, std::uint32_t index) {
+  return Tid(builder.spec().sequence.value() + index);
+}
+
 std::vector<JournalSpec> all_specs() {
   std::vector<JournalSpec> specs;
   for (const ChecksumKind checksum :
@@ -200,10 +204,6 @@ Outcome expected_of(const Case& each, ChecksumKind kind) {
   return {};
 }
 
-Tid tid_at(const JournalBuilder& builder, std::uint32_t index) {
-  return Tid(builder.spec().sequence.value() + index);
-}
-
 void expect_damage(const JournalBuilder& filled, const Case& each, const RecoveryPlan& plan) {
   const bool is_named =
       plan.end == RecoveryEnd::kRefused || plan.end_rule == RecoveryRule::kCommitChecksum;
@@ -232,6 +232,8 @@ void expect_outcomes(const JournalSpec& spec, std::span<const Case> cases) {
     const auto plan = plan_recovery(scene.device, scene.map);
     ASSERT_TRUE(plan) << plan.error().what;
     EXPECT_EQ(outcome_of(*plan), expected_of(each, spec.checksum));
+    EXPECT_EQ(plan->next_tid,
+              tid_at(builder, static_cast<std::uint32_t>(plan->transactions.size())));
     expect_home(scene, builder, *plan);
     // With v1 the commit block answers for data and descriptors.
     Case planted = each;
@@ -250,16 +252,21 @@ std::function<void(JournalBuilder&)> flip(Kind kind, std::size_t index, std::siz
   };
 }
 
-// The same, and its commit block is older than the first transaction's.
-std::function<void(JournalBuilder&)> flip_older(Kind kind, std::size_t index, std::size_t offset) {
+// The same, and its commit block comes so many seconds after the first transaction's.
+std::function<void(JournalBuilder&)> flip_at(std::int64_t seconds, Kind kind, std::size_t index,
+                                             std::size_t offset) {
   return [=](JournalBuilder& builder) {
     fill(builder);
-    const std::uint64_t before = builder.spec().commit_seconds - 1;
+    const auto time = static_cast<std::int64_t>(builder.spec().commit_seconds) + seconds;
     BuiltWrite& commit = builder.write_of(tid_at(builder, 1), Kind::kCommit);
-    store(commit.bytes, 0x30, Be64(before));
+    store(commit.bytes, 0x30, Be64(static_cast<std::uint64_t>(time)));
     builder.reseal(commit);
     builder.damage(tid_at(builder, 1), kind, index, offset);
   };
+}
+
+std::function<void(JournalBuilder&)> flip_older(Kind kind, std::size_t index, std::size_t offset) {
+  return flip_at(-1, kind, index, offset);
 }
 
 std::function<void(JournalBuilder&)> poke(Kind kind, std::size_t offset, std::uint32_t value) {
@@ -328,6 +335,18 @@ const Case kSyncCases[] = {
      kAll,
      kStaleAtTwo,
      kStaleAtTwo},
+    {"descriptor, same second",
+     flip_at(0, Kind::kDescriptor, 1, kInUuid),
+     {Kind::kDescriptor, 1},
+     kAll,
+     kBadCommit,
+     kBadTail},
+    {"commit, same second",
+     flip_at(0, Kind::kCommit, 0, kInChecksum),
+     {Kind::kCommit},
+     kAll,
+     kBadCommit,
+     kBadCommit},
     {"torn at the end", tear_last, {}, kTwo, kTwo, kNoCommit},
     {"descriptor, magic", flip(Kind::kDescriptor, 0, 3), {}, kOne, kOne, kOne},
     {"descriptor, type", poke(Kind::kDescriptor, 4, 7), {}, kOne, kOne, kOne},
@@ -493,6 +512,41 @@ TEST(Recovery, AnUnusedFirstChecksumIsAccepted) {
   const auto plan = plan_recovery(scene.device, scene.map);
   ASSERT_TRUE(plan);
   EXPECT_EQ(outcome_of(*plan), kAll);
+}
+
+// A record counts for its own transaction too, and not for later ones.
+TEST(Recovery, RevokesInTheSameTransaction) {
+  JournalBuilder builder({.log_block_count = kLogBlocks, .sequence = Tid(0xFFFFFFFF)});
+  builder.add_transaction(
+      {.blocks = {{BlockNo(1), patterned_block(4096, 1)}, {BlockNo(2), patterned_block(4096, 2)}},
+       .revokes = {BlockNo(1)}});
+  builder.add_transaction(
+      {.blocks = {{BlockNo(2), patterned_block(4096, 3)}}, .revokes = {BlockNo(3)}});
+  builder.add_transaction({.blocks = {{BlockNo(3), patterned_block(4096, 4)}}});
+  const Scene scene(builder);
+  const auto plan = plan_recovery(scene.device, scene.map);
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(plan->revoked_count, 1u);
+  EXPECT_EQ(plan->replay_count, 3u);
+  expect_home(scene, builder, *plan);
+}
+
+TEST(Recovery, TheViewRestoresAnEscapedStartByteByByte) {
+  JournalBuilder builder({.log_block_count = kLogBlocks});
+  const Contents content = magic_block(4096, 1);
+  builder.add_transaction({.blocks = {{BlockNo(5), content}}});
+  const Scene scene(builder);
+  const auto plan = plan_recovery(scene.device, scene.map);
+  ASSERT_TRUE(plan);
+  const RecoveredView view(scene.device, scene.map, *plan);
+  for (std::size_t offset = 0; offset < 6; ++offset) {
+    for (const std::size_t count : {1u, 2u, 3u, 4u, 5u, 100u}) {
+      Contents piece(count);
+      ASSERT_TRUE(view.read(5 * 4096 + offset, piece));
+      EXPECT_TRUE(std::ranges::equal(piece, Bytes(content).subspan(offset, count)))
+          << offset << " " << count;
+    }
+  }
 }
 
 TEST(Recovery, TagsOutsideTheFileSystem) {

@@ -41,12 +41,13 @@ struct DataSpec {
 };
 
 struct TransactionSpec {
-  std::vector<DataSpec> blocks;
-  std::vector<BlockNo> revokes;
+  std::vector<DataSpec> blocks = {};
+  std::vector<BlockNo> revokes = {};
   bool has_commit = true;
-  std::uint32_t tags_per_descriptor = 0;        // 0: as many as fit
-  std::optional<std::uint64_t> commit_seconds;  // nothing: a second after the one before
-  std::optional<Tid> tid;                       // nothing: the next one
+  std::uint32_t tags_per_descriptor = 0;  // 0: as many as fit
+  // Nothing: a second after the one before.
+  std::optional<std::uint64_t> commit_seconds = std::nullopt;
+  std::optional<Tid> tid = std::nullopt;  // nothing: the next one
 };
 
 struct BuiltWrite {

@@ -4,7 +4,7 @@
 //   page    4096 bytes of a file that is mapped shared; its blocks are allocated before the run
 //   dwell   the time a thread goes on storing into the page that it has just faulted
 //
-// Why it works: the race (R3 of docs/guest.md) needs a page whose blocks exist and that bears no
+// Why it works: the race (docs/guest.md, R3) needs a page whose blocks exist and that bears no
 // dirty mark, a store that faults it, and a commit that begins while that fault is on its way.  So
 // each thread walks its file page by page and dwells where it has just faulted, while another
 // thread makes commits without a pause by sync().

@@ -28,10 +28,11 @@ class Fd {
   int fd_ = -1;
 };
 
-// kIo with the errno in `where` and its text, after `detail`, in the detail; kNoSpace for ENOSPC and
-// EDQUOT, kNotFound for ENOENT, kExists for EEXIST, kReadOnly for EROFS.
+// kIo with the errno in `where` and its text, after `detail`, in the detail; kNoSpace for ENOSPC
+// and EDQUOT, kNotFound for ENOENT, kExists for EEXIST, kReadOnly for EROFS.
 [[nodiscard]] Failure os_failure(const char* what, std::string_view detail, int os_error);
 
+// A file keeps the size it was opened with: reading past it is kIo, writing past it kNoSpace.
 class File final : public ByteStore {
  public:
   enum class Access : std::uint8_t { kRead, kReadWrite };
@@ -40,7 +41,8 @@ class File final : public ByteStore {
   static Result<File> create(const std::filesystem::path& path, std::uint64_t size_bytes);
   // An anonymous file in memory of `size_bytes`; inherited by children only on purpose.
   static Result<File> in_memory(const char* name, std::uint64_t size_bytes);
-  // Takes over a descriptor that was inherited.
+  // Takes over a descriptor that was inherited.  Errors (of open(), too): kInvalid: neither a file
+  // nor a block device.
   static Result<File> adopt(Fd fd);
 
   std::uint64_t size_bytes() const override { return size_bytes_; }

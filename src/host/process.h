@@ -73,7 +73,8 @@ struct CommandOutcome {
   std::string output;  // stdout and stderr; cut at `output_bytes_max`
   bool was_cut = false;
 };
-// Runs to the end.  Errors: kTimeout (killed), kNotFound, kIo, kAborted (interrupted by the user).
+// Runs to the end of the child; what is left of its group then is killed.  Errors: kTimeout
+// (killed), kNotFound, kIo, kAborted (interrupted by the user).
 Result<CommandOutcome> run_command(const ProcessOptions& options, Nanoseconds limit,
                                    std::size_t output_bytes_max = std::size_t{1} << 20);
 // Where `program` is, looked up as Process does; kNotFound.

@@ -13,7 +13,7 @@ namespace powercut {
 struct PackageVersion {
   std::string name;
   std::string version;
-  std::string sha256;      // hexadecimal, as the index says
+  std::string sha256;  // hexadecimal, as the index says
   std::uint64_t size_bytes = 0;
 };
 

@@ -178,7 +178,7 @@ INSTANTIATE_TEST_SUITE_P(
         Variant{"ManyFeatures",
                 "-b 4096 -O metadata_csum_seed,orphan_file,large_dir,ea_inode,casefold,encrypt,"
                 "quota,project,verity,mmp"}),
-    [](const auto& info) { return std::string(info.param.name); });
+    [](const auto& each) { return std::string(each.param.name); });
 
 TEST(Ext4Htree, NodesEncodeToTheBytesThatWereParsed) {
   SKIP_WITHOUT_TOOL("mke2fs");
@@ -283,6 +283,36 @@ TEST(Ext4Inode, ValuesAreThoseOfDebugfs) {
   EXPECT_EQ(number_after(text, "Size of extra inode fields:"), inode->extra_bytes);
   EXPECT_EQ(number_after(text, "Inode checksum:"), inode->checksum);
   EXPECT_EQ(inode->modify_time.seconds, 0x180000000);
+}
+
+// The example of docs/format-ext4.md: what debugfs showed of an inode.
+TEST(Ext4Inode, WorkedExample) {
+  Superblock superblock;
+  superblock.block_count = 1024;
+  superblock.first_data_block = BlockNo(1);
+  superblock.ro_compat = static_cast<std::uint32_t>(Ext4RoCompat::kMetadataChecksum);
+  for (std::size_t i = 0; i < 16; ++i) superblock.uuid[i] = static_cast<std::uint8_t>(0x11 * i);
+  std::vector<std::uint8_t> bytes(256);
+  const auto put = [&bytes](std::size_t offset, std::initializer_list<std::uint8_t> values) {
+    std::copy(values.begin(), values.end(), bytes.begin() + static_cast<std::ptrdiff_t>(offset));
+  };
+  put(0x00, {0xa4, 0x81, 0, 0, 0x08, 0x07, 0, 0, 0xff, 0x23, 0x03, 0x6b, 0xff, 0x23, 0x03, 0x6b});
+  put(0x10, {0xff, 0x23, 0x03, 0x6b, 0, 0, 0, 0, 0, 0, 1, 0, 4, 0, 0, 0});
+  put(0x20, {0, 0, 8, 0, 0, 0, 0, 0, 0x0a, 0xf3, 1, 0, 4, 0, 0, 0});
+  put(0x34, {0, 0, 0, 0, 2, 0, 0, 0, 0x11, 0, 0, 0});
+  put(0x7c, {0xe5, 0xe1, 0, 0, 0x20, 0, 0xda, 0xb7});
+  put(0x90, {0, 0x10, 0x5e, 0x5f});
+  const auto inode = Inode::parse(bytes, InodeNo(12), superblock);
+  ASSERT_TRUE(inode) << inode.error().what;
+  EXPECT_EQ(inode->mode, 0100644);
+  EXPECT_EQ(inode->size, 1800u);
+  EXPECT_EQ(inode->modify_time, (Timestamp{0x6b0323ff, 0}));
+  EXPECT_EQ(inode->create_time, (Timestamp{1'600'000'000, 0}));
+  EXPECT_EQ(inode->checksum, 0xb7dae1e5u);
+  const auto root = ExtentNode::parse_root(inode->block_area, InodeNo(12), superblock);
+  ASSERT_TRUE(root);
+  EXPECT_EQ(root->extents, (std::vector<Extent>{{FileBlock(0), BlockNo(17), 2, false}}));
+  EXPECT_EQ(Inode::parse(bytes, InodeNo(13), superblock).error().code, Errc::kChecksum);
 }
 
 }  // namespace

@@ -142,7 +142,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Variant{"MetaBg", "-b 1024 -O meta_bg,^resize_inode"},
                       Variant{"NoFileType", "-b 4096 -O ^filetype"},
                       Variant{"SmallInodes", "-b 1024 -I 128"}),
-    [](const auto& info) { return std::string(info.param.name); });
+    [](const auto& each) { return std::string(each.param.name); });
 
 struct Opened {
   explicit Opened(const E2fsImage& image) : Opened(image.bytes()) {}

@@ -34,7 +34,7 @@ class OwnerSearch {
     if (budget_.is_spent()) {
       found_.note = "not found in as many inodes and entries as were allowed";
     } else if (!damage_.empty()) {
-      found_.note = "claimed by nothing that could be read; damaged: " + damage_;
+      found_.note = "claimed by nothing that could be read; not read: " + damage_;
     } else {
       found_.kind = OwnerKind::kFree;
       if (is_in_use_by_bitmap()) found_.note = "in use in the block bitmap";
@@ -232,7 +232,7 @@ class OwnerSearch {
   const BlockNo block_;
   Budget budget_;
   Owner found_;
-  std::string damage_;  // the first that was met
+  std::string damage_;  // the first thing that could not be read
 };
 
 std::string hex(std::uint64_t value) {

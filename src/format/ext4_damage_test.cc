@@ -356,5 +356,20 @@ TEST(Ext4Directories, RulesOfABlock) {
   }
 }
 
+TEST(Ext4Directories, EncodeWritesTheWholeTail) {
+  Superblock superblock = plain_superblock();
+  superblock.ro_compat = static_cast<std::uint32_t>(Ext4RoCompat::kMetadataChecksum);
+  const auto owner = OwnerSeed::make(superblock, kRootInode, 5);
+  DirectoryBlock directory;
+  directory.records = {record_of(20, 1012, "file")};
+  for (const std::uint8_t old : {0x00, 0xEE, 0xFF}) {
+    std::vector<std::uint8_t> block(1024, old);
+    directory.encode(block, owner, superblock);
+    const auto parsed = DirectoryBlock::parse(block, BlockNo(5), owner, superblock);
+    ASSERT_TRUE(parsed) << parsed.error().what;
+    EXPECT_EQ(Bytes(block)[1018], 0);
+  }
+}
+
 }  // namespace
 }  // namespace powercut

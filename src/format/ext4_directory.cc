@@ -128,7 +128,7 @@ void DirectoryBlock::encode(MutableBytes block, const OwnerSeed& owner,
   }
   CHECK(at == end, "directory block: records that do not fill it");
   if (!superblock.has_metadata_checksums()) return;
-  disk::DirTail tail;
+  disk::DirTail tail{};
   tail.record_bytes = static_cast<std::uint16_t>(kTailBytes);
   tail.file_type = disk::kDirectoryTailType;
   tail.checksum = crc32c(owner.seed, Bytes(block).first(end));

@@ -243,6 +243,14 @@ Result<void> File::write_at(std::uint64_t offset, Bytes from) {
   return {};
 }
 
+Result<void> File::append(Bytes from) {
+  const std::uint64_t end = size_bytes_;
+  size_bytes_ += from.size();
+  auto written = write_at(end, from);
+  if (!written) size_bytes_ = end;
+  return written;
+}
+
 Result<void> File::punch(std::uint64_t offset, std::uint64_t length) {
   if (offset > size_bytes_ || length > size_bytes_ - offset) {
     return fail_with(Errc::kNoSpace, "hole past the end of a file", name_of(fd()), offset);

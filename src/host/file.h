@@ -48,6 +48,9 @@ class File final : public ByteStore {
   std::uint64_t size_bytes() const override { return size_bytes_; }
   Result<void> read_at(std::uint64_t offset, MutableBytes into) const override;
   Result<void> write_at(std::uint64_t offset, Bytes from) override;
+  // Writes behind the end, which moves; after an error the file's size counts as it was.  Not for
+  // several threads at once.
+  Result<void> append(Bytes from);
   Result<void> punch(std::uint64_t offset, std::uint64_t length) override;
   Result<void> sync() override;
   int fd() const { return fd_.get(); }

@@ -72,7 +72,6 @@ class RecordingWriter final : public DiskObserver {
 
   File file_;
   std::uint64_t bytes_max_;
-  std::uint64_t written_bytes_ = 0;
   std::vector<std::uint8_t> raw_;
   std::vector<std::uint8_t> stored_;
   std::string trouble_;

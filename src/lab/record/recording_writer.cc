@@ -31,8 +31,7 @@ Result<std::unique_ptr<RecordingWriter>> RecordingWriter::create(const std::file
   std::unique_ptr<RecordingWriter> writer(new RecordingWriter(std::move(file), bytes_max));
   disk::RecordingHeader header;
   header.disk_bytes = view.size_bytes();
-  TRY(writer->file_.write_at(0, bytes_of(header)));
-  writer->written_bytes_ = sizeof(header);
+  TRY(writer->file_.append(bytes_of(header)));
   std::vector<std::uint8_t> piece(kBasePieceBytes);
   for (std::uint64_t offset = 0; offset < view.size_bytes(); offset += piece.size()) {
     piece.resize(std::min<std::uint64_t>(kBasePieceBytes, view.size_bytes() - offset));
@@ -93,12 +92,11 @@ Result<void> RecordingWriter::write_frame() {
   header.stored_bytes = static_cast<std::uint32_t>(size);
   header.raw_bytes = static_cast<std::uint32_t>(raw_.size());
   header.checksum = crc32c(~0u, stored);
-  if (written_bytes_ + sizeof(header) + size > bytes_max_) {
+  if (file_.size_bytes() + sizeof(header) + size > bytes_max_) {
     return fail(Errc::kLimit, "recording: its size limit was reached; it ends here");
   }
-  TRY(file_.write_at(written_bytes_, bytes_of(header)));
-  TRY(file_.write_at(written_bytes_ + sizeof(header), stored));
-  written_bytes_ += sizeof(header) + size;
+  TRY(file_.append(bytes_of(header)));
+  TRY(file_.append(stored));
   raw_.clear();
   return {};
 }

@@ -215,7 +215,11 @@ void TagJudge::note_tail(const Request& request, Nanoseconds when) {
   const bool is_empty = superblock.start == LogBlock(0);
   if (is_empty) {
     // An emptied log: all that was begun is committed, and the next transaction may begin anywhere.
-    if (last_tid_) judge_missed(superblock.sequence, when, request.sequence);
+    // Linux skips a tid when it unmounts, so one that left no block in the log was not missed.
+    if (last_tid_ && has_headers_of(last_tid_->next())) {
+      judge_missed(last_tid_->next().next(), when, request.sequence);
+    }
+    if (last_tid_) last_tid_ = superblock.sequence.previous();
     expected_next_.reset();
     headers_.clear();
     ++counters_.chain_reset_count;
@@ -224,6 +228,13 @@ void TagJudge::note_tail(const Request& request, Nanoseconds when) {
   if (request.durability == Durability::kFua) {
     pass_tail(*std::exchange(written_tail_, std::nullopt), when);
   }
+}
+
+bool TagJudge::has_headers_of(Tid tid) const {
+  return std::ranges::any_of(headers_, [&](const SeenHeader& seen) {
+    return seen.header.tid == tid && (seen.header.is(JournalBlockType::kDescriptor) ||
+                                      seen.header.is(JournalBlockType::kRevoke));
+  });
 }
 
 void TagJudge::pass_tail(const Tail& tail, Nanoseconds when) {

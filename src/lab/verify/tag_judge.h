@@ -111,6 +111,7 @@ class TagJudge final : public DiskObserver {
   void judge_missed(Tid end, Nanoseconds when, std::uint64_t sequence);
   void settle(CheckedTransaction&& checked, Nanoseconds when, std::uint64_t sequence);
   void report(Finding&& finding, Nanoseconds when, std::uint64_t sequence);
+  bool has_headers_of(Tid tid) const;
   void pass_tail(const Tail& tail, Nanoseconds when);
   bool may_identify(Nanoseconds when) const;
 

@@ -1,0 +1,137 @@
+#include "lab/record/recording_file.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/prng.h"
+#include "block/memory_device.h"
+#include "lab/record/recorded_disk.h"
+
+namespace powercut::lab {
+namespace {
+
+class RecordingFileTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/powercut-recording-XXXXXX";
+    ASSERT_NE(::mkdtemp(name), nullptr);
+    folder_ = name;
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  // A disk of ten and a half pages that is written at random while it is recorded.
+  void record(std::uint64_t bytes_max) {
+    Prng prng(31);
+    prng.fill(MutableBytes(disk_.bytes()).first(3 * 4096));
+    auto writer = RecordingWriter::create(folder_ / "rec", disk_, bytes_max).value();
+    ManualClock clock;
+    RecordedDisk recorded(disk_, clock, {writer.get()});
+    for (int step = 0; step < 300; ++step) {
+      clock.advance(std::chrono::milliseconds(1));
+      const std::uint64_t offset = prng.below(disk_.size_bytes());
+      const std::uint64_t length = prng.below(std::min<std::uint64_t>(9000, disk_.size_bytes() - offset)) + 1;
+      std::vector<std::uint8_t> data(length);
+      prng.fill(data);
+      const auto durability = prng.chance(1, 2) ? Durability::kFua : Durability::kCached;
+      switch (prng.below(5)) {
+        case 0: ASSERT_TRUE(recorded.write_zeroes(offset, length, durability)); break;
+        case 1: ASSERT_TRUE(recorded.flush()); break;
+        default: ASSERT_TRUE(recorded.write(offset, data, durability)); break;
+      }
+    }
+    recorded.power_cycle();
+    ignore_error(writer->close(), "the trouble is looked at");
+    trouble_ = writer->trouble();
+  }
+  Result<Recording> read() {
+    const auto file = File::open(folder_ / "rec", File::Access::kRead);
+    return read_recording(*file, std::uint64_t{64} << 20);
+  }
+
+  std::filesystem::path folder_;
+  MemoryDevice disk_{10 * 4096 + 2048};
+  std::string trouble_;
+};
+
+// Writes down what it is told, as text.
+class Diary final : public DiskObserver {
+ public:
+  void on_submitted(const Request& request, Nanoseconds when) override { note('s', request, when); }
+  void on_completed(const Request& request, Nanoseconds when) override { note('c', request, when); }
+  void on_power_cycle(Nanoseconds) override { text += "p\n"; }
+  std::string text;
+
+ private:
+  void note(char what, const Request& request, Nanoseconds when) {
+    text += what + std::to_string(request.sequence) + " " +
+            std::to_string(static_cast<int>(request.kind)) +
+            (request.durability == Durability::kFua ? "f " : " ") +
+            std::to_string(request.offset) + "+" + std::to_string(request.length) + " " +
+            std::to_string(when.count()) + "\n";
+  }
+};
+
+TEST_F(RecordingFileTest, GivesBackTheDiskAndTheRequests) {
+  record(std::uint64_t{1} << 30);
+  EXPECT_EQ(trouble_, "");
+  const auto recording = read();
+  ASSERT_TRUE(recording) << recording.error().what;
+  EXPECT_FALSE(recording->is_cut);
+  EXPECT_EQ(recording->disk_bytes, disk_.size_bytes());
+  RecordedView view(*recording);
+  Diary diary;
+  play(*recording, view, {&diary});
+  std::vector<std::uint8_t> seen(disk_.size_bytes());
+  ASSERT_TRUE(view.read(0, seen));
+  EXPECT_TRUE(std::ranges::equal(seen, disk_.bytes()));
+  EXPECT_EQ(std::ranges::count(diary.text, '\n'), 601);
+  EXPECT_NE(diary.text.find("s300 "), std::string::npos);
+  EXPECT_NE(diary.text.find("c300 "), std::string::npos);
+  EXPECT_EQ(diary.text.substr(diary.text.size() - 2), "p\n");
+}
+
+TEST_F(RecordingFileTest, EndsAtItsSizeLimitAndSaysSo) {
+  record(200'000);
+  EXPECT_NE(trouble_.find("size limit"), std::string::npos);
+  EXPECT_LE(std::filesystem::file_size(folder_ / "rec"), 200'000u);
+  EXPECT_TRUE(read());
+}
+
+// A recorder that was killed leaves a file that ends anywhere.
+TEST_F(RecordingFileTest, AFileCutAnywhereIsReadUpToItsLastWholeFrame) {
+  record(std::uint64_t{1} << 30);
+  const auto whole_events = read()->events.size();
+  const auto size = std::filesystem::file_size(folder_ / "rec");
+  for (const std::uint64_t cut : {size - 1, size / 2, std::uint64_t{17}, std::uint64_t{40}}) {
+    std::filesystem::resize_file(folder_ / "rec", cut);
+    const auto recording = read();
+    ASSERT_TRUE(recording) << cut;
+    EXPECT_TRUE(recording->is_cut) << cut;
+    EXPECT_LT(recording->events.size(), whole_events) << cut;
+  }
+  std::filesystem::resize_file(folder_ / "rec", 15);
+  EXPECT_FALSE(read());
+}
+
+TEST_F(RecordingFileTest, AFlippedBitEndsItThereOrIsRefused) {
+  record(std::uint64_t{1} << 30);
+  const auto size = std::filesystem::file_size(folder_ / "rec");
+  Prng prng(32);
+  for (int turn = 0; turn < 50; ++turn) {
+    const std::uint64_t at = 16 + prng.below(size - 16);
+    auto file = File::open(folder_ / "rec", File::Access::kReadWrite).value();
+    std::vector<std::uint8_t> byte(1);
+    ASSERT_TRUE(file.read_at(at, byte));
+    byte[0] ^= 4;
+    ASSERT_TRUE(file.write_at(at, byte));
+    const auto recording = read_recording(file, std::uint64_t{64} << 20);
+    EXPECT_TRUE(!recording || recording->is_cut) << at;
+    byte[0] ^= 4;
+    ASSERT_TRUE(file.write_at(at, byte));
+  }
+}
+
+}  // namespace
+}  // namespace powercut::lab

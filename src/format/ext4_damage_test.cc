@@ -362,8 +362,8 @@ TEST(Ext4Directories, EncodeWritesTheWholeTail) {
   const auto owner = OwnerSeed::make(superblock, kRootInode, 5);
   DirectoryBlock directory;
   directory.records = {record_of(20, 1012, "file")};
-  for (const std::uint8_t old : {0x00, 0xEE, 0xFF}) {
-    std::vector<std::uint8_t> block(1024, old);
+  for (const unsigned old : {0x00u, 0xEEu, 0xFFu}) {
+    std::vector<std::uint8_t> block(1024, static_cast<std::uint8_t>(old));
     directory.encode(block, owner, superblock);
     const auto parsed = DirectoryBlock::parse(block, BlockNo(5), owner, superblock);
     ASSERT_TRUE(parsed) << parsed.error().what;

@@ -7,8 +7,8 @@ namespace powercut {
                                int line) noexcept;
 }  // namespace powercut
 
-#define CHECK(condition, why)                                               \
-  do {                                                                      \
-    if (!(condition)) [[unlikely]]                                          \
-      ::powercut::check_failed(#condition, why, __FILE__, __LINE__);        \
+#define CHECK(condition, why)                                        \
+  do {                                                               \
+    if (!(condition)) [[unlikely]]                                   \
+      ::powercut::check_failed(#condition, why, __FILE__, __LINE__); \
   } while (false)

@@ -34,7 +34,8 @@ std::uint64_t Prng::next() noexcept {
 
 std::uint64_t Prng::below(std::uint64_t bound) noexcept {
   CHECK(bound != 0, "a draw below 0");
-  // Rejects the short last part, so that every number is equally likely; under two draws on average.
+  // Rejects the short last part, so that every number is equally likely; under two draws on
+  // average.
   const std::uint64_t first_good = (0 - bound) % bound;
   for (;;) {
     const std::uint64_t draw = next();

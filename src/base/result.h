@@ -154,11 +154,11 @@ T take(Result<T>&& result) {
 
 // The value of `expr`, or return its error from the enclosing function.  A GNU statement
 // expression, which g++ and clang both have.
-#define TRY(expr)                                                        \
-  __extension__({                                                        \
-    auto try_result_ = (expr);                                           \
-    if (!try_result_) return ::powercut::Failure{try_result_.error()};   \
-    ::powercut::detail::take(std::move(try_result_));                    \
+#define TRY(expr)                                                      \
+  __extension__({                                                      \
+    auto try_result_ = (expr);                                         \
+    if (!try_result_) return ::powercut::Failure{try_result_.error()}; \
+    ::powercut::detail::take(std::move(try_result_));                  \
   })
 
 }  // namespace powercut

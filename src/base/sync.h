@@ -1,8 +1,8 @@
 // Locks with an order, and the words of clang's thread-safety analysis.
 //
-// A task takes a mutex only if its rank is greater than the rank of every mutex it holds; two of one
-// rank are never held together.  The analysis sees who needs which lock, at compile time; the rank
-// sees the order, at run time, in every build.  docs/locking.md has a line for each rank.
+// A task takes a mutex only if its rank is greater than the rank of every mutex it holds; two of
+// one rank are never held together.  The analysis sees who needs which lock, at compile time; the
+// rank sees the order, at run time, in every build.  docs/locking.md has a line for each rank.
 #pragma once
 
 #include <condition_variable>

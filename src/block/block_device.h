@@ -6,8 +6,8 @@
 //   BlockDevice  a view that can also be written, with the promises of a disk
 //
 // Durability: a completed write may be lost, or torn at the device's atomic size, until a later
-// flush() completes, unless it was made with kFua.  Writes between two flushes may become durable in
-// any order.  These are the only promises; the crash explorer takes every other freedom.
+// flush() completes, unless it was made with kFua.  Writes between two flushes may become durable
+// in any order.  These are the only promises; the crash explorer takes every other freedom.
 //
 // Offsets and lengths are in bytes, of any alignment unless an implementation says otherwise.  The
 // public functions check the range once, for all implementations: a range past the end is kInvalid.

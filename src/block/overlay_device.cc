@@ -59,7 +59,9 @@ Result<void> OverlayDevice::do_write_zeroes(std::uint64_t offset, std::uint64_t 
 }
 
 // Keeping the old content is one of the two things a discard may do, and costs nothing.
-Result<void> OverlayDevice::do_discard(std::uint64_t, std::uint64_t) { return {}; }
+Result<void> OverlayDevice::do_discard(std::uint64_t, std::uint64_t) {
+  return {};
+}
 
 std::vector<std::uint64_t> OverlayDevice::sorted_pages() const {
   std::vector<std::uint64_t> sorted;

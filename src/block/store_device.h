@@ -1,5 +1,5 @@
-// A disk on a ByteStore (a file, an anonymous memory file).  Writes are durable after flush(), or at
-// once with kFua, as far as the store's sync() goes.  Threads: as the store's.
+// A disk on a ByteStore (a file, an anonymous memory file).  Writes are durable after flush(), or
+// at once with kFua, as far as the store's sync() goes.  Threads: as the store's.
 #pragma once
 
 #include "base/byte_store.h"

@@ -17,7 +17,9 @@ void print(std::string_view text) {
   std::fflush(stdout);
 }
 
-void print_note(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stderr); }
+void print_note(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stderr);
+}
 
 int print_error(const Error& error) {
   print_note("powercut: " + lab::error_text(error));
@@ -90,7 +92,8 @@ Result<std::filesystem::path> make_results_folder(const std::string& wanted,
   if (safe.size() > 60) safe = safe.substr(safe.size() - 60);
   TRY(make_directories("powercut-results"));
   for (int number = 1; number <= kFoldersMax; ++number) {
-    const auto folder = std::filesystem::absolute(fmt::format("powercut-results/{}-{}", safe, number));
+    const auto folder =
+        std::filesystem::absolute(fmt::format("powercut-results/{}-{}", safe, number));
     std::error_code error;
     if (std::filesystem::create_directory(folder, error)) return folder;
     if (error) return os_failure("cannot make the results' folder", folder.string(), error.value());
@@ -100,18 +103,22 @@ Result<std::filesystem::path> make_results_folder(const std::string& wanted,
 
 void VmWords::add_to(CLI::App& command) {
   command.add_option("--modules", modules_dir, "for a bzImage: the folder of its modules");
-  command.add_option("--seconds", seconds, "how long the load runs")->check(CLI::Range(1.0, 86400.0));
+  command.add_option("--seconds", seconds, "how long the load runs")
+      ->check(CLI::Range(1.0, 86400.0));
   command.add_option("--runs", runs, "boots, one after another")->check(CLI::Range(1, 100000));
   command.add_flag("--until-first", until_first, "cut the power at the first finding");
   command.add_option("--cpus", cpus, "processors of the guest")->check(CLI::Range(1, 64));
-  command.add_option("--memory", memory_mib, "memory of the guest, MiB")->check(CLI::Range(64, 65536));
+  command.add_option("--memory", memory_mib, "memory of the guest, MiB")
+      ->check(CLI::Range(64, 65536));
   command.add_option("--append", append, "more words for the kernel's command line");
-  command.add_option("--throttle-iops", throttle_iops, "writes a second that the disk takes; 0: all")
+  command
+      .add_option("--throttle-iops", throttle_iops, "writes a second that the disk takes; 0: all")
       ->check(CLI::Range(0, 1'000'000));
   command.add_option("--accel", accelerator, "auto, tcg or kvm")
       ->check(CLI::IsMember({"auto", "tcg", "kvm"}));
   command.add_option("--size", disk_mib, "of the disk, MiB")->check(CLI::Range(16, 1 << 20));
-  command.add_option("--journal-size", journal_mib, "of the journal, MiB")->check(CLI::Range(4, 40000));
+  command.add_option("--journal-size", journal_mib, "of the journal, MiB")
+      ->check(CLI::Range(4, 40000));
   command.add_option("--mount-options", mount_options, "default: data=journal");
   command.add_option("--mkfs-options", mkfs_options, "more words for mke2fs");
   command.add_option("--output", output, "folder for the results");

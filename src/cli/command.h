@@ -1,7 +1,7 @@
 // What the commands share: exit codes, printing, the environment of a run.
 //
-// A command is a file with one function that adds it to the parser; when it was chosen, its callback
-// puts the exit code into `CommandLine::exit_code`.
+// A command is a file with one function that adds it to the parser; when it was chosen, its
+// callback puts the exit code into `CommandLine::exit_code`.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -33,9 +33,9 @@ void add_verify(CommandLine& line);
 void add_workload(CommandLine& line);
 void add_demo(CommandLine& line);
 
-void print(std::string_view text);            // to standard output, flushed
-void print_note(std::string_view text);       // to standard error
-int print_error(const Error& error);          // to standard error; returns kEnvironment
+void print(std::string_view text);       // to standard output, flushed
+void print_note(std::string_view text);  // to standard error
+int print_error(const Error& error);     // to standard error; returns kEnvironment
 
 // Shows how a run is going: one line that is overwritten on a terminal, else a line every 10 s; and
 // each finding (the first ones) as it comes.

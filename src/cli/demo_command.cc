@@ -18,10 +18,13 @@ constexpr auto kHuntLimit = std::chrono::seconds(60);
 constexpr double kCleanSecondsMin = 20;
 
 constexpr std::string_view kIntroduction =
-    "In data=journal mode ext4 writes file data through its journal, with a checksum for each block.\n"
+    "In data=journal mode ext4 writes file data through its journal, with a checksum for each "
+    "block.\n"
     "A program that maps a file can store to a page between the checksum and the write.  Then the\n"
-    "journal holds a block that does not match, and after a power cut the file system does not mount.\n"
-    "Powercut runs a stock kernel on a disk that it serves itself, and checks every block as it is\n"
+    "journal holds a block that does not match, and after a power cut the file system does not "
+    "mount.\n"
+    "Powercut runs a stock kernel on a disk that it serves itself, and checks every block as it "
+    "is\n"
     "written.\n\n";
 
 struct DemoWords {
@@ -71,10 +74,13 @@ class Demo {
 
   void explain_finding(const lab::RunOutcome& run) {
     const lab::Finding& first = run.findings.front();
-    print(fmt::format("\n  Caught {:.1f} s after the load began, in commit {}: block {} of {} in transaction {}.\n"
-                      "  Its checksum says 0x{:08x}; what was written has 0x{:08x}.  The power was cut there.\n\n",
-                      seconds_of(first.when), first.commit_number, first.index, first.count,
-                      first.tid.value(), first.stored, first.computed));
+    print(
+        fmt::format("\n  Caught {:.1f} s after the load began, in commit {}: block {} of {} in "
+                    "transaction {}.\n"
+                    "  Its checksum says 0x{:08x}; what was written has 0x{:08x}.  The power was "
+                    "cut there.\n\n",
+                    seconds_of(first.when), first.commit_number, first.index, first.count,
+                    first.tid.value(), first.stored, first.computed));
   }
 
   void prove_it(const lab::RunOutcome& run, const lab::LabEnvironment& environment) {
@@ -108,13 +114,13 @@ class Demo {
       return kFindings;
     }
     print(lab::counts_text(std::span(&*clean, 1)));
-    print(fmt::format("\n  {} has the race (Linux 5.10 to 6.3 have); {} {}.\n"
-                      "  How often, and how sure: powercut hunt {} --seconds 60 --runs 10\n"
-                      "  Results and the image:   {}\n",
-                      caught.kernel.release, clean->kernel.release,
-                      clean->findings.empty() ? "showed nothing under the same load"
-                                              : "SHOWED IT TOO",
-                      words_.bad, folder.string()));
+    print(fmt::format(
+        "\n  {} has the race (Linux 5.10 to 6.3 have); {} {}.\n"
+        "  How often, and how sure: powercut hunt {} --seconds 60 --runs 10\n"
+        "  Results and the image:   {}\n",
+        caught.kernel.release, clean->kernel.release,
+        clean->findings.empty() ? "showed nothing under the same load" : "SHOWED IT TOO",
+        words_.bad, folder.string()));
     return kFindings;
   }
 
@@ -128,8 +134,10 @@ class Demo {
 
   int show_recording(const Error& why) {
     print_note("powercut: unknown: no kernel can be run here:\n  " + lab::error_text(why));
-    print("\nThe check is shown on a recording that came with Powercut: the disk writes of a virtual\n"
-          "machine with Linux 6.1, cut short at the first bad block.\n\n");
+    print(
+        "\nThe check is shown on a recording that came with Powercut: the disk writes of a "
+        "virtual\n"
+        "machine with Linux 6.1, cut short at the first bad block.\n\n");
     const auto file = File::open(words_.recording, File::Access::kRead);
     if (!file) return print_error(file.error());
     const auto recording = lab::read_recording(*file, memory_bytes() / 4);

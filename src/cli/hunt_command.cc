@@ -25,8 +25,8 @@ int hunt(const HuntWords& words) {
     print_note("powercut: unknown: there is no kernel to hunt on\n");
     return print_error(kernel.error());
   }
-  const auto seconds = std::chrono::duration_cast<Nanoseconds>(
-      std::chrono::duration<double>(words.vm.seconds));
+  const auto seconds =
+      std::chrono::duration_cast<Nanoseconds>(std::chrono::duration<double>(words.vm.seconds));
   lab::RunOptions options = lab::hunt_options(*kernel, seconds);
   if (const auto applied = words.vm.apply(options); !applied) return print_error(applied.error());
   return run_and_print(std::move(options), words.vm,
@@ -41,8 +41,9 @@ void add_hunt(CommandLine& line) {
   CLI::App* const command = line.app.add_subcommand(
       "hunt", "Looks for journal blocks that change while they commit, on a real kernel");
   words->vm.seconds = 30;
-  command->add_option("kernel", words->kernel,
-                      "debian:6.1, debian:6.12, debian:bookworm, deb:FILE, or a bzImage")
+  command
+      ->add_option("kernel", words->kernel,
+                   "debian:6.1, debian:6.12, debian:bookworm, deb:FILE, or a bzImage")
       ->required();
   words->vm.add_to(*command);
   command->callback([&line, words] { line.exit_code = hunt(*words); });

@@ -5,7 +5,8 @@ int main(int argument_count, char** arguments) {
   using namespace powercut::cli;
   CommandLine line;
   line.app.require_subcommand(1);
-  line.app.footer("Exit status: 0 nothing found, 1 findings, 2 usage, 3 environment or I/O, 4 a bug of ours.");
+  line.app.footer(
+      "Exit status: 0 nothing found, 1 findings, 2 usage, 3 environment or I/O, 4 a bug of ours.");
   add_demo(line);
   add_hunt(line);
   add_run(line);

@@ -32,8 +32,7 @@ int prove(const ProveWords& words) {
   }
   const auto proof = lab::prove(options, *environment);
   if (!proof) return print_error(proof.error());
-  print(words.as_json ? lab::proof_json(*proof)
-                      : lab::proof_text(*proof, note ? &*note : nullptr));
+  print(words.as_json ? lab::proof_json(*proof) : lab::proof_text(*proof, note ? &*note : nullptr));
   return proof->is_damaged() ? kFindings : kNothingFound;
 }
 

@@ -22,8 +22,8 @@ int run(const RunWords& words) {
   options.kernel = *kernel;
   options.commands = {words.command};
   options.programs = words.bring;
-  options.load_limit = std::chrono::duration_cast<Nanoseconds>(
-      std::chrono::duration<double>(words.vm.seconds));
+  options.load_limit =
+      std::chrono::duration_cast<Nanoseconds>(std::chrono::duration<double>(words.vm.seconds));
   if (const auto applied = words.vm.apply(options); !applied) return print_error(applied.error());
   const std::string again = fmt::format("powercut run --kernel {} --seconds {} -- {}", words.kernel,
                                         words.vm.seconds, fmt::join(words.command, " "));
@@ -37,13 +37,15 @@ void add_run(CommandLine& line) {
   CLI::App* const command = line.app.add_subcommand(
       "run", "Runs a command in a virtual machine and checks every commit that it causes");
   words->vm.seconds = 60;
-  command->add_option("--kernel", words->kernel,
-                      "debian:6.1, debian:6.12, debian:bookworm, deb:FILE, or a bzImage")
+  command
+      ->add_option("--kernel", words->kernel,
+                   "debian:6.1, debian:6.12, debian:bookworm, deb:FILE, or a bzImage")
       ->required();
   command->add_option("--bring", words->bring, "programs to bring into the guest besides COMMAND");
   words->vm.add_to(*command);
-  command->add_option("command", words->command,
-                      "COMMAND and its arguments, after --; ends at --seconds")
+  command
+      ->add_option("command", words->command,
+                   "COMMAND and its arguments, after --; ends at --seconds")
       ->required();
   command->callback([&line, words] { line.exit_code = run(*words); });
 }

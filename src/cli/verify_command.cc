@@ -37,8 +37,8 @@ int verify(const VerifyWords& words) {
 
 void add_verify(CommandLine& line) {
   auto words = std::make_shared<VerifyWords>();
-  CLI::App* const command = line.app.add_subcommand(
-      "verify", "Checks every commit of a recording (made with --record)");
+  CLI::App* const command =
+      line.app.add_subcommand("verify", "Checks every commit of a recording (made with --record)");
   command->add_option("recording", words->recording, "the file")->required();
   command->add_flag("--json", words->as_json, "one JSON document");
   command->callback([&line, words] { line.exit_code = verify(*words); });

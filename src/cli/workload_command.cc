@@ -10,9 +10,8 @@ void add_workload(CommandLine& line) {
       command->add_subcommand("hot-store", std::string(lab::kHotStoreUsage));
   command->require_subcommand(1);
   hot_store->prefix_command();
-  hot_store->callback([&line, hot_store] {
-    line.exit_code = lab::hot_store_main(hot_store->remaining());
-  });
+  hot_store->callback(
+      [&line, hot_store] { line.exit_code = lab::hot_store_main(hot_store->remaining()); });
 }
 
 }  // namespace powercut::cli

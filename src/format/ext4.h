@@ -16,8 +16,7 @@
 //      checksum (metadata_csum; the older group checksum too) before it looks at anything else that
 //      the checksum covers, so that damage is called kChecksum; not while fuzzing.
 //   2. `encode` writes the fields known here and the checksum into an existing block, and leaves
-//   all
-//      other bytes: parse, then encode into the same block, changes nothing.
+//      all other bytes: parse, then encode into the same block, changes nothing.
 //   3. A device block number in a parsed value is one of the file system; a length next to it ends
 //      inside it.
 //

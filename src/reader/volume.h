@@ -5,8 +5,7 @@
 //   1. Nothing stored is trusted: every count, length, depth and pointer is checked against the
 //      device and against the structure it stands in before it is used.
 //   2. Every walk is bounded: extent trees by depth 5 and by ever growing file blocks, directories
-//   by
-//      their size, the tree of directories by a visited set.
+//      by their size, the tree of directories by a visited set.
 //   3. Memory is bounded by what is asked for: a file's blocks are visited, not collected.
 // Threads: const, no cache; as safe as the view.
 #pragma once

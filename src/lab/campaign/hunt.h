@@ -9,21 +9,21 @@
 namespace powercut::lab {
 
 struct HuntCounts {
-  std::uint64_t run_count = 0;       // complete ones: the unit of the rate
-  std::uint64_t bad_run_count = 0;   // of these, with a mismatch
+  std::uint64_t run_count = 0;      // complete ones: the unit of the rate
+  std::uint64_t bad_run_count = 0;  // of these, with a mismatch
   std::uint64_t incomplete_count = 0;
   std::uint64_t commit_count = 0, tid_count = 0;
   std::uint64_t block_count = 0, verified_count = 0;
   std::uint64_t finding_count = 0, bad_transaction_count = 0;
   double load_seconds = 0;
-  Interval bad_run_share;            // 95 %, two-sided
-  double clean_bound = 1;            // 95 %, one-sided; meaningful for bad_run_count == 0
+  Interval bad_run_share;  // 95 %, two-sided
+  double clean_bound = 1;  // 95 %, one-sided; meaningful for bad_run_count == 0
 };
 
 HuntCounts count(std::span<const RunOutcome> runs);
 
-// The longest and the shortest that a bad transaction stayed replayable, in seconds; over the findings
-// of which it is known.
+// The longest and the shortest that a bad transaction stayed replayable, in seconds; over the
+// findings of which it is known.
 struct ReplayableTimes {
   std::uint64_t known_count = 0;
   double shortest = 0, median = 0, longest = 0;

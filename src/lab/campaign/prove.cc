@@ -21,9 +21,8 @@ std::vector<std::string> lines_with(const std::string& text,
   for (std::size_t at = 0; at < text.size() && lines.size() < kLinesMax;) {
     const std::size_t end = std::min(text.find('\n', at), text.size());
     const std::string_view line = std::string_view(text).substr(at, end - at);
-    const bool is_wanted = std::ranges::any_of(words, [&](std::string_view word) {
-      return line.find(word) != std::string_view::npos;
-    });
+    const bool is_wanted = std::ranges::any_of(
+        words, [&](std::string_view word) { return line.find(word) != std::string_view::npos; });
     if (is_wanted) lines.emplace_back(line);
     at = end + 1;
   }
@@ -85,9 +84,9 @@ class KernelQuestion {
     vm_options.kernel = *options_.kernel;
     vm_options.initramfs =
         TRY(build_initramfs(*options_.kernel, job, {environment_.guest_program, {}, {}}));
-    const auto accelerator = TRY(choose_accelerator(options_.accelerator, *options_.kernel,
-                                                    environment_.guest_program,
-                                                    environment_.cache_dir, environment_.clock));
+    const auto accelerator =
+        TRY(choose_accelerator(options_.accelerator, *options_.kernel, environment_.guest_program,
+                               environment_.cache_dir, environment_.clock));
     vm_options.accelerator = accelerator.accelerator;
     DiskDoorOptions door_options;
     door_options.folder = folder_;
@@ -117,8 +116,8 @@ class KernelQuestion {
       ignore_error(door.next(Nanoseconds{0}), "the guest's own words count here");
       const auto event = vm.poll(std::chrono::milliseconds(50));
       if (!event) {
-        opinion_.trouble = std::string(event.error().what) + ": " +
-                           std::string(event.error().detail.view());
+        opinion_.trouble =
+            std::string(event.error().what) + ": " + std::string(event.error().detail.view());
         return;
       }
       if (*event) has_ended = take(**event);

@@ -16,27 +16,27 @@ namespace powercut::lab {
 
 struct E2fsckOpinion {
   int exit_code = 0;
-  std::vector<BlockNo> damaged;       // "Invalid checksum recovering data block N"
-  std::vector<std::string> lines;     // what it said of the journal
+  std::vector<BlockNo> damaged;    // "Invalid checksum recovering data block N"
+  std::vector<std::string> lines;  // what it said of the journal
 };
 
 struct KernelOpinion {
   KernelImage kernel;
   bool has_mounted = false;
-  bool has_refused = false;           // neither: it could not be asked, see trouble
-  std::string refusal;                // the error of mount(2)
-  std::vector<BlockNo> damaged;       // blocks that it named
-  std::vector<std::string> lines;     // its messages of JBD2 and EXT4-fs
+  bool has_refused = false;        // neither: it could not be asked, see trouble
+  std::string refusal;             // the error of mount(2)
+  std::vector<BlockNo> damaged;    // blocks that it named
+  std::vector<std::string> lines;  // its messages of JBD2 and EXT4-fs
   std::string trouble;
 };
 
 struct Proof {
   std::filesystem::path image;
   RecoveryPlan plan;
-  std::vector<std::string> owners;    // of plan.damages, as of their transactions
+  std::vector<std::string> owners;  // of plan.damages, as of their transactions
   std::uint32_t block_bytes = 4096;
   std::optional<E2fsckOpinion> e2fsck;
-  std::string e2fsck_trouble;         // why there is no opinion of it
+  std::string e2fsck_trouble;  // why there is no opinion of it
   std::optional<KernelOpinion> kernel;
 
   bool is_damaged() const { return plan.end == RecoveryEnd::kRefused; }
@@ -58,7 +58,7 @@ std::vector<BlockNo> blocks_named_in(const std::vector<std::string>& lines);
 
 // What is kept beside an image: from which kernel it is, and what was found.
 struct ImageNote {
-  std::string kernel_name;        // the spec, to be given to --kernel
+  std::string kernel_name;  // the spec, to be given to --kernel
   std::string kernel_release;
   std::optional<Finding> finding;
 };

@@ -20,8 +20,14 @@ class Run {
  public:
   Run(const RunOptions& options, const LabEnvironment& environment, RunOutcome& outcome,
       DiskDoor& door, VirtualMachine& vm)
-      : options_(options), environment_(environment), outcome_(outcome), door_(door), vm_(vm),
-        clock_(environment.clock), started_(clock_.now()), phase_since_(started_) {}
+      : options_(options),
+        environment_(environment),
+        outcome_(outcome),
+        door_(door),
+        vm_(vm),
+        clock_(environment.clock),
+        started_(clock_.now()),
+        phase_since_(started_) {}
 
   void go() {
     while (!has_ended_) {
@@ -68,9 +74,7 @@ class Run {
 
   void take_event(const GuestEvent& event) {
     switch (event.kind) {
-      case GuestEventKind::kBooted:
-        outcome_.booted = now_seconds();
-        return enter("mounting");
+      case GuestEventKind::kBooted: outcome_.booted = now_seconds(); return enter("mounting");
       case GuestEventKind::kMounted: outcome_.mounted = now_seconds(); return;
       case GuestEventKind::kMountFailed:
         return end(Ending::kMountFailed, "mount failed: " + event.text);
@@ -113,8 +117,8 @@ class Run {
     for (std::size_t i = 0; i < kReportLinesPerTurn && !has_ended_; ++i) {
       const auto line = door_.next(Nanoseconds{0});
       if (!line) {
-        return end(Ending::kDiskLost, std::string(line.error().what) + ": " +
-                                          std::string(line.error().detail.view()));
+        return end(Ending::kDiskLost,
+                   std::string(line.error().what) + ": " + std::string(line.error().detail.view()));
       }
       if (!*line) return;
       take_line(**line);
@@ -151,8 +155,8 @@ class Run {
                               : phase_ == "ending" ? Nanoseconds(kEndingLimit)
                                                    : Nanoseconds(kMountLimit);
     if (in_phase > limit) {
-      end(Ending::kHung, "the guest hangs while " + std::string(phase_) + "; its last words: " +
-                             last_words());
+      end(Ending::kHung,
+          "the guest hangs while " + std::string(phase_) + "; its last words: " + last_words());
     }
   }
 
@@ -250,11 +254,11 @@ Result<RunOutcome> run_in_vm(const RunOptions& options, const LabEnvironment& en
   job.command_limit = options.load_limit;
   VmOptions vm_options;
   vm_options.kernel = options.kernel;
-  vm_options.initramfs = TRY(build_initramfs(
-      options.kernel, job, {environment.guest_program, options.programs, {}}));
-  const auto accelerator = TRY(choose_accelerator(options.accelerator, options.kernel,
-                                                  environment.guest_program,
-                                                  environment.cache_dir, environment.clock));
+  vm_options.initramfs =
+      TRY(build_initramfs(options.kernel, job, {environment.guest_program, options.programs, {}}));
+  const auto accelerator =
+      TRY(choose_accelerator(options.accelerator, options.kernel, environment.guest_program,
+                             environment.cache_dir, environment.clock));
   outcome.accelerator = vm_options.accelerator = accelerator.accelerator;
   outcome.accelerator_reason = accelerator.reason;
   const TempDirectory folder = TRY(TempDirectory::make("run"));
@@ -273,8 +277,8 @@ RunOptions hunt_options(const KernelImage& kernel, Nanoseconds seconds) {
   RunOptions options;
   options.kernel = kernel;
   const auto whole_seconds = std::chrono::duration_cast<std::chrono::seconds>(seconds).count();
-  options.commands = {{"hot-store", "--files", "3", "--pages", "2000", "--dwell-us", "2000", "--sync",
-                       "--seconds", std::to_string(whole_seconds), "."}};
+  options.commands = {{"hot-store", "--files", "3", "--pages", "2000", "--dwell-us", "2000",
+                       "--sync", "--seconds", std::to_string(whole_seconds), "."}};
   options.settings = {{"vm/dirty_expire_centisecs", "10"}, {"vm/dirty_writeback_centisecs", "10"}};
   options.append = {"preempt=full"};
   options.cpus = 1;

@@ -6,10 +6,11 @@
 //   ending    why the run ended; what was found until then is kept in each case
 //
 // Invariants
-//   1. After run_in_vm() nothing of the run is left: no guest, no server, no folder but the results.
+//   1. After run_in_vm() nothing of the run is left: no guest, no server, no folder but the
+//      results.
 //   2. Every wait is bounded: boot, mount, load, end.
-//   3. An ending that is the guest's or the environment's fault is no error: it stands in `ending` and
-//      `trouble`, beside the results so far.
+//   3. An ending that is the guest's or the environment's fault is no error: it stands in `ending`
+//      and `trouble`, beside the results so far.
 #pragma once
 
 #include <filesystem>
@@ -30,31 +31,31 @@ struct RunOptions {
   std::vector<std::string> programs;               // brought along besides those
   std::string mount_options = "data=journal";
   std::vector<KernelSetting> settings;
-  std::vector<std::string> append;    // to the kernel's command line
+  std::vector<std::string> append;  // to the kernel's command line
   unsigned cpus = 2;
   unsigned memory_mib = 1024;
-  unsigned throttle_iops = 0;         // 0: none
+  unsigned throttle_iops = 0;  // 0: none
   Accelerator accelerator = Accelerator::kAuto;
   Nanoseconds load_limit = std::chrono::seconds(60);
-  bool until_first = false;           // cut the power at the first finding
+  bool until_first = false;  // cut the power at the first finding
   std::uint64_t disk_bytes = std::uint64_t{1} << 30;
   std::uint32_t journal_mib = 64;
   std::vector<std::string> mkfs_options;
-  std::filesystem::path keep;         // the image at the first finding goes here
-  std::filesystem::path record;       // a recording of all requests goes here
+  std::filesystem::path keep;    // the image at the first finding goes here
+  std::filesystem::path record;  // a recording of all requests goes here
   std::uint64_t record_bytes_max = std::uint64_t{4} << 30;
 };
 
 enum class Ending : std::uint8_t {
-  kLoadEnded,      // the load did what it was to do, and the guest went off in order
-  kFirstFinding,   // until_first
-  kInterrupted,    // by the user
-  kLoadFailed,     // the load ended with an error of its own
+  kLoadEnded,     // the load did what it was to do, and the guest went off in order
+  kFirstFinding,  // until_first
+  kInterrupted,   // by the user
+  kLoadFailed,    // the load ended with an error of its own
   kMountFailed,
-  kPanic,          // the guest's kernel stopped
-  kHung,           // the guest did not go on within a bound
-  kGuestLost,      // QEMU ended by itself, or the guest never booted
-  kDiskLost,       // the disk's process ended by itself
+  kPanic,      // the guest's kernel stopped
+  kHung,       // the guest did not go on within a bound
+  kGuestLost,  // QEMU ended by itself, or the guest never booted
+  kDiskLost,   // the disk's process ended by itself
 };
 std::string_view ending_name(Ending ending);
 // Whether the load ran as long as it was asked to, or until what it was to find.
@@ -65,15 +66,15 @@ struct RunOutcome {
   Accelerator accelerator = Accelerator::kTcg;
   std::string accelerator_reason;  // why not KVM, if that was found out just now
   Ending ending = Ending::kLoadEnded;
-  std::string trouble;             // in words, for every ending but the first two
+  std::string trouble;  // in words, for every ending but the first two
   // Seconds since the machine was started; absent where it did not come so far.
   std::optional<double> booted, mounted, load_started, load_ended;
-  double seconds = 0;              // the whole run
+  double seconds = 0;  // the whole run
   DiskStatus disk;
-  std::vector<Finding> findings;   // at most kFindingsMax; their times are since the load's start
+  std::vector<Finding> findings;  // at most kFindingsMax; their times are since the load's start
   KeptImage kept;
-  double guest_cpu_seconds = 0;    // QEMU's
-  std::string load_output;         // the load's last lines
+  double guest_cpu_seconds = 0;  // QEMU's
+  std::string load_output;       // the load's last lines
   std::string console_tail;
 
   static constexpr std::size_t kFindingsMax = 10'000;
@@ -87,7 +88,7 @@ struct RunOutcome {
 
 // How a run is going, a few times a second.
 struct RunProgress {
-  std::string_view phase;          // "booting", "mounting", "load", "ending"
+  std::string_view phase;  // "booting", "mounting", "load", "ending"
   double phase_seconds = 0;
   const DiskStatus* disk = nullptr;
   const Finding* finding = nullptr;  // just found
@@ -105,9 +106,9 @@ struct LabEnvironment {
 // kInvalid.
 Result<RunOutcome> run_in_vm(const RunOptions& options, const LabEnvironment& environment);
 
-// The amplified load that makes the race frequent, with the settings that go with it: one processor,
-// full preemption, a sync loop, short timers, a throttled disk.  Kernel, seconds, until_first, keep
-// and record are the caller's.
+// The amplified load that makes the race frequent, with the settings that go with it: one
+// processor, full preemption, a sync loop, short timers, a throttled disk.  Kernel, seconds,
+// until_first, keep and record are the caller's.
 RunOptions hunt_options(const KernelImage& kernel, Nanoseconds seconds);
 
 }  // namespace powercut::lab

@@ -45,8 +45,7 @@ Result<void> RecordedDisk::pass(Request request) {
 
 Result<void> RecordedDisk::apply(const Request& request) {
   switch (request.kind) {
-    case RequestKind::kWrite:
-      return disk_.write(request.offset, request.data, request.durability);
+    case RequestKind::kWrite: return disk_.write(request.offset, request.data, request.durability);
     case RequestKind::kZero:
       return disk_.write_zeroes(request.offset, request.length, request.durability);
     case RequestKind::kDiscard: return disk_.discard(request.offset, request.length);

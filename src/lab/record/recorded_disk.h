@@ -2,9 +2,10 @@
 //
 // Invariants
 //   1. Submissions are numbered without a gap; a completion follows its submission.
-//   2. Observers see one order: calls never overlap, and that order is the order in which the content
-//      of the disk changes.
-//   3. A request that fails is submitted and never completed; its effect on the content is undefined.
+//   2. Observers see one order: calls never overlap, and that order is the order in which the
+//      content of the disk changes.
+//   3. A request that fails is submitted and never completed; its effect on the content is
+//      undefined.
 // Threads: any number of callers; the order is kept by one lock.
 #pragma once
 
@@ -19,7 +20,10 @@ class RecordedDisk {
  public:
   // References must outlive the disk; observers are called in the order given.
   RecordedDisk(BlockDevice& disk, const Clock& clock, std::vector<DiskObserver*> observers)
-      : disk_(disk), size_bytes_(disk.size_bytes()), clock_(clock), observers_(std::move(observers)) {}
+      : disk_(disk),
+        size_bytes_(disk.size_bytes()),
+        clock_(clock),
+        observers_(std::move(observers)) {}
 
   std::uint64_t size_bytes() const { return size_bytes_; }
   Result<void> read(std::uint64_t offset, MutableBytes into) const EXCLUDES(mutex_);

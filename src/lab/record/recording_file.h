@@ -8,8 +8,8 @@
 //     length (le64) | data, `length` bytes, for kBase and the submission of a write
 //   An event does not cross frames.
 //
-// A recorder that dies leaves whole frames and at most one broken one at the end: reading stops there
-// and says so.  Nothing read is trusted: see read_recording().  docs/format-recording.md.
+// A recorder that dies leaves whole frames and at most one broken one at the end: reading stops
+// there and says so.  Nothing read is trusted: see read_recording().  docs/format-recording.md.
 #pragma once
 
 #include <array>
@@ -24,9 +24,9 @@
 namespace powercut::lab {
 
 enum class EventKind : std::uint8_t {  // stored
-  kBase = 1,        // content of the disk before the first request
+  kBase = 1,                           // content of the disk before the first request
   kSubmitted = 2,
-  kCompleted = 3,   // of the submission with that sequence
+  kCompleted = 3,  // of the submission with that sequence
   kPowerCycle = 4,
 };
 
@@ -44,7 +44,7 @@ struct RecordedEvent {
 struct Recording {
   std::uint64_t disk_bytes = 0;
   std::vector<RecordedEvent> events;
-  bool is_cut = false;              // the file ends in a broken frame, which was left out
+  bool is_cut = false;  // the file ends in a broken frame, which was left out
   std::vector<std::vector<std::uint8_t>> frames;  // what the events' data points into
 };
 
@@ -60,7 +60,7 @@ class RecordingWriter final : public DiskObserver {
   void on_submitted(const Request& request, Nanoseconds when) override;
   void on_completed(const Request& request, Nanoseconds when) override;
   void on_power_cycle(Nanoseconds when) override;
-  // Writes out what is buffered and syncs.
+  // Writes out what is buffered and syncs.  A limit reached is in trouble(), not an error.
   Result<void> close();
   const std::string& trouble() const { return trouble_; }
 
@@ -79,8 +79,8 @@ class RecordingWriter final : public DiskObserver {
 };
 
 // Reads a whole recording into memory, at most `memory_max` bytes of events.
-// Errors: kCorrupt: not a recording, or a whole frame that breaks the format; kLimit: that bound, or
-// a disk over 64 GiB; kIo.
+// Errors: kCorrupt: not a recording, or a whole frame that breaks the format; kLimit: that bound,
+// or a disk over 64 GiB; kIo.
 Result<Recording> read_recording(const ByteStore& file, std::uint64_t memory_max);
 
 // The disk of a recording, with its content as of each moment.  The data is not copied.
@@ -97,7 +97,7 @@ class RecordedView final : public BlockView {
   void apply_bytes(std::uint64_t offset, std::uint64_t length, const std::uint8_t* data);
 
   const Recording& recording_;
-  std::vector<const std::uint8_t*> pages_;   // null: zero
+  std::vector<const std::uint8_t*> pages_;                                    // null: zero
   std::vector<std::unique_ptr<std::array<std::uint8_t, kPageBytes>>> mixed_;  // written in part
 };
 

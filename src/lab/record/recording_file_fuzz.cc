@@ -15,7 +15,9 @@ class BytesStore final : public ByteStore {
     return {};
   }
   Result<void> write_at(std::uint64_t, Bytes) override { return fail(Errc::kReadOnly, "fuzz"); }
-  Result<void> punch(std::uint64_t, std::uint64_t) override { return fail(Errc::kReadOnly, "fuzz"); }
+  Result<void> punch(std::uint64_t, std::uint64_t) override {
+    return fail(Errc::kReadOnly, "fuzz");
+  }
   Result<void> sync() override { return {}; }
 
  private:

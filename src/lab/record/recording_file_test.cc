@@ -31,7 +31,8 @@ class RecordingFileTest : public ::testing::Test {
     for (int step = 0; step < 300; ++step) {
       clock.advance(std::chrono::milliseconds(1));
       const std::uint64_t offset = prng.below(disk_.size_bytes());
-      const std::uint64_t length = prng.below(std::min<std::uint64_t>(9000, disk_.size_bytes() - offset)) + 1;
+      const std::uint64_t length =
+          prng.below(std::min<std::uint64_t>(9000, disk_.size_bytes() - offset)) + 1;
       std::vector<std::uint8_t> data(length);
       prng.fill(data);
       const auto durability = prng.chance(1, 2) ? Durability::kFua : Durability::kCached;
@@ -67,9 +68,8 @@ class Diary final : public DiskObserver {
   void note(char what, const Request& request, Nanoseconds when) {
     text += what + std::to_string(request.sequence) + " " +
             std::to_string(static_cast<int>(request.kind)) +
-            (request.durability == Durability::kFua ? "f " : " ") +
-            std::to_string(request.offset) + "+" + std::to_string(request.length) + " " +
-            std::to_string(when.count()) + "\n";
+            (request.durability == Durability::kFua ? "f " : " ") + std::to_string(request.offset) +
+            "+" + std::to_string(request.length) + " " + std::to_string(when.count()) + "\n";
   }
 };
 

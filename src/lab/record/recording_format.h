@@ -7,7 +7,8 @@
 
 namespace powercut::lab::disk {
 
-inline constexpr std::array<std::uint8_t, 8> kRecordingMagic = {'P', 'C', 'U', 'T', 'R', 'E', 'C', '1'};
+inline constexpr std::array<std::uint8_t, 8> kRecordingMagic = {'P', 'C', 'U', 'T',
+                                                                'R', 'E', 'C', '1'};
 inline constexpr std::array<std::uint8_t, 4> kFrameMagic = {'F', 'R', 'A', 'M'};
 inline constexpr std::uint32_t kFrameRawBytesMax = std::uint32_t{128} << 20;
 

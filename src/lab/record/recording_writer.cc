@@ -18,8 +18,8 @@ bool has_data(const RecordedEvent& event) {
 }
 
 RecordedEvent event_of(EventKind kind, const Request& request, Nanoseconds when) {
-  return {kind,           request.kind,   request.durability, request.sequence,
-          when,           request.offset, request.length,     request.data};
+  return {kind, request.kind,   request.durability, request.sequence,
+          when, request.offset, request.length,     request.data};
 }
 
 }  // namespace
@@ -46,7 +46,9 @@ Result<std::unique_ptr<RecordingWriter>> RecordingWriter::create(const std::file
   return writer;
 }
 
-RecordingWriter::~RecordingWriter() { ignore_error(close(), "close() tells it; here it is the end"); }
+RecordingWriter::~RecordingWriter() {
+  ignore_error(close(), "close() tells it; here it is the end");
+}
 
 void RecordingWriter::on_submitted(const Request& request, Nanoseconds when) {
   add(event_of(EventKind::kSubmitted, request, when));
@@ -82,7 +84,8 @@ void RecordingWriter::add(const RecordedEvent& event) {
 
 Result<void> RecordingWriter::write_frame() {
   if (raw_.empty()) return {};
-  if (raw_.size() > disk::kFrameRawBytesMax) return fail(Errc::kLimit, "recording: one request too large");
+  if (raw_.size() > disk::kFrameRawBytesMax)
+    return fail(Errc::kLimit, "recording: one request too large");
   stored_.resize(ZSTD_compressBound(raw_.size()));
   const std::size_t size =
       ZSTD_compress(stored_.data(), stored_.size(), raw_.data(), raw_.size(), kZstdLevel);
@@ -104,7 +107,10 @@ Result<void> RecordingWriter::write_frame() {
 Result<void> RecordingWriter::close() {
   if (is_closed_) return {};
   is_closed_ = true;
-  if (trouble_.empty()) TRY(write_frame());
+  if (trouble_.empty()) {
+    const auto written = write_frame();
+    if (!written) trouble_ = written.error().what;
+  }
   return file_.sync();
 }
 

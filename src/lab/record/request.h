@@ -17,7 +17,12 @@
 
 namespace powercut::lab {
 
-enum class RequestKind : std::uint8_t { kWrite = 1, kZero = 2, kDiscard = 3, kFlush = 4 };  // stored
+enum class RequestKind : std::uint8_t {
+  kWrite = 1,
+  kZero = 2,
+  kDiscard = 3,
+  kFlush = 4
+};  // stored
 
 struct Request {
   RequestKind kind = RequestKind::kWrite;

@@ -24,8 +24,11 @@ Json findings_json(std::span<const Finding> findings) {
 }
 
 Json kernel_json(const KernelImage& kernel) {
-  return {{"name", kernel.name},       {"release", kernel.release}, {"package", kernel.package},
-          {"version", kernel.version}, {"sha256", kernel.sha256}};
+  return {{"name", kernel.name},
+          {"release", kernel.release},
+          {"package", kernel.package},
+          {"version", kernel.version},
+          {"sha256", kernel.sha256}};
 }
 
 Json run_json(const RunOutcome& run) {
@@ -61,17 +64,18 @@ Json blocks_json(const std::vector<BlockNo>& blocks) {
 
 std::string runs_json(std::span<const RunOutcome> runs, const std::string& repeat_command) {
   const HuntCounts counts = count(runs);
-  Json json = {{"repeat", repeat_command},
-               {"runs", counts.run_count},
-               {"bad_runs", counts.bad_run_count},
-               {"incomplete_runs", counts.incomplete_count},
-               {"commits", counts.commit_count},
-               {"blocks", counts.block_count},
-               {"verified", counts.verified_count},
-               {"mismatches", counts.finding_count},
-               {"bad_run_share_low", counts.bad_run_share.low},
-               {"bad_run_share_high", counts.bad_run_share.high},
-               {"clean_bound", counts.bad_run_count == 0 ? Json(counts.clean_bound) : Json(nullptr)}};
+  Json json = {
+      {"repeat", repeat_command},
+      {"runs", counts.run_count},
+      {"bad_runs", counts.bad_run_count},
+      {"incomplete_runs", counts.incomplete_count},
+      {"commits", counts.commit_count},
+      {"blocks", counts.block_count},
+      {"verified", counts.verified_count},
+      {"mismatches", counts.finding_count},
+      {"bad_run_share_low", counts.bad_run_share.low},
+      {"bad_run_share_high", counts.bad_run_share.high},
+      {"clean_bound", counts.bad_run_count == 0 ? Json(counts.clean_bound) : Json(nullptr)}};
   Json list = Json::array();
   for (const RunOutcome& run : runs) list.push_back(run_json(run));
   json["run_list"] = std::move(list);

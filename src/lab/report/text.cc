@@ -83,10 +83,11 @@ std::string run_header_text(const RunOptions& options, const std::string& title)
 
 std::string progress_text(const RunProgress& progress) {
   const JudgeCounters& counters = progress.disk->counters;
-  return fmt::format("  {:6.1f} s {:8}  commits {}  blocks checked {}  mismatches {}  journal {:.0f} MiB",
-                     progress.phase_seconds, progress.phase, grouped(counters.commit_count),
-                     grouped(counters.verified_count), grouped(counters.finding_count),
-                     static_cast<double>(counters.journal_bytes) / kMib);
+  return fmt::format(
+      "  {:6.1f} s {:8}  commits {}  blocks checked {}  mismatches {}  journal {:.0f} MiB",
+      progress.phase_seconds, progress.phase, grouped(counters.commit_count),
+      grouped(counters.verified_count), grouped(counters.finding_count),
+      static_cast<double>(counters.journal_bytes) / kMib);
 }
 
 std::string finding_text(const Finding& finding) {
@@ -134,7 +135,8 @@ std::string run_text(const RunOutcome& run) {
 std::string counts_text(std::span<const RunOutcome> runs) {
   const HuntCounts counts = count(runs);
   std::string text = fmt::format(
-      "  in all    {}, {} with a mismatch; {} commits, {} blocks checked, {} mismatches, {:.0f} s of load\n",
+      "  in all    {}, {} with a mismatch; {} commits, {} blocks checked, {} mismatches, {:.0f} s "
+      "of load\n",
       plural(counts.run_count, "run", "runs"), grouped(counts.bad_run_count),
       grouped(counts.commit_count), grouped(counts.verified_count), grouped(counts.finding_count),
       counts.load_seconds);
@@ -143,24 +145,27 @@ std::string counts_text(std::span<const RunOutcome> runs) {
                         plural(counts.incomplete_count, "run", "runs"));
   }
   if (counts.run_count == 0) return text + "  rate      unknown: no run was completed\n";
-  const double share = static_cast<double>(counts.bad_run_count) /
-                       static_cast<double>(counts.run_count);
+  const double share =
+      static_cast<double>(counts.bad_run_count) / static_cast<double>(counts.run_count);
   if (counts.bad_run_count == 0) {
-    text += fmt::format("  rate      no run of {} had a mismatch: with 95 % confidence fewer than {:.2g} % of\n"
-                        "            such runs have one (unit: the run; {} clean runs would say < 1 %)\n",
-                        counts.run_count, 100 * counts.clean_bound, clean_runs_needed(0.01));
+    text += fmt::format(
+        "  rate      no run of {} had a mismatch: with 95 % confidence fewer than {:.2g} % of\n"
+        "            such runs have one (unit: the run; {} clean runs would say < 1 %)\n",
+        counts.run_count, 100 * counts.clean_bound, clean_runs_needed(0.01));
   } else {
-    text += fmt::format("  rate      {:.3g} % of runs have a mismatch (95 %: {:.3g} to {:.3g} %; unit: the run)\n",
-                        100 * share, 100 * counts.bad_run_share.low,
-                        100 * counts.bad_run_share.high);
-    text += fmt::format("            one mismatch in {:.0f} commits (they cluster: no interval is given)\n",
-                        static_cast<double>(counts.commit_count) /
-                            static_cast<double>(counts.finding_count));
+    text += fmt::format(
+        "  rate      {:.3g} % of runs have a mismatch (95 %: {:.3g} to {:.3g} %; unit: the run)\n",
+        100 * share, 100 * counts.bad_run_share.low, 100 * counts.bad_run_share.high);
+    text += fmt::format(
+        "            one mismatch in {:.0f} commits (they cluster: no interval is given)\n",
+        static_cast<double>(counts.commit_count) / static_cast<double>(counts.finding_count));
   }
   const ReplayableTimes times = replayable_times(runs);
   if (times.known_count != 0) {
-    text += fmt::format("  exposure  a bad transaction stayed replayable {:.2f} to {:.2f} s (median {:.2f} s, {} known)\n",
-                        times.shortest, times.longest, times.median, times.known_count);
+    text += fmt::format(
+        "  exposure  a bad transaction stayed replayable {:.2f} to {:.2f} s (median {:.2f} s, {} "
+        "known)\n",
+        times.shortest, times.longest, times.median, times.known_count);
   }
   return text;
 }
@@ -170,7 +175,8 @@ std::string verification_text(const std::string& name, const Verification& verif
   const JudgeCounters& counters = verification.counters;
   std::string text = fmt::format("verify {}\n", name);
   if (verification.is_cut) text += "  recording ends in a broken part, which was left out\n";
-  if (!verification.trouble.empty()) text += "  journal   not checked: " + verification.trouble + "\n";
+  if (!verification.trouble.empty())
+    text += "  journal   not checked: " + verification.trouble + "\n";
   for (std::size_t i = 0; i < verification.findings.size() && i < kShown; ++i) {
     text += finding_text(verification.findings[i]);
   }
@@ -192,17 +198,19 @@ std::string proof_text(const Proof& proof, const ImageNote* note) {
             std::to_string(note->finding->home.value()) + " in journal block " +
             std::to_string(note->finding->log_block.value()) + "\n";
   }
-  text += fmt::format("  ours      {}: {} transactions whole, {} blocks to replay, {} revoked, {} damaged\n",
-                      version_word(proof.plan), grouped(proof.plan.transactions.size()),
-                      grouped(proof.plan.replay_count), grouped(proof.plan.revoked_count),
-                      grouped(proof.plan.damages.size()));
+  text += fmt::format(
+      "  ours      {}: {} transactions whole, {} blocks to replay, {} revoked, {} damaged\n",
+      version_word(proof.plan), grouped(proof.plan.transactions.size()),
+      grouped(proof.plan.replay_count), grouped(proof.plan.revoked_count),
+      grouped(proof.plan.damages.size()));
   for (std::size_t i = 0; i < proof.plan.damages.size(); ++i) {
     const Damage& damage = proof.plan.damages[i];
-    text += fmt::format("            {}: tid {} journal block {} file-system block {} (stored 0x{:08x}, calc 0x{:08x}){}\n",
-                        recovery_rule_name(damage.rule), damage.tid.value(),
-                        damage.log_block.value(), damage.home.value(), damage.stored,
-                        damage.computed,
-                        proof.owners[i].empty() ? "" : " = " + proof.owners[i]);
+    text += fmt::format(
+        "            {}: tid {} journal block {} file-system block {} (stored 0x{:08x}, calc "
+        "0x{:08x}){}\n",
+        recovery_rule_name(damage.rule), damage.tid.value(), damage.log_block.value(),
+        damage.home.value(), damage.stored, damage.computed,
+        proof.owners[i].empty() ? "" : " = " + proof.owners[i]);
   }
   if (proof.e2fsck) {
     text += fmt::format("  e2fsck    exit {}; it says of the journal:\n", proof.e2fsck->exit_code);

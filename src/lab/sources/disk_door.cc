@@ -58,8 +58,9 @@ Result<void> check_socket_length(const std::filesystem::path& socket) {
 Result<void> make_file_system(const File& storage, std::uint32_t journal_mib,
                               const std::vector<std::string>& more_options) {
   ProcessOptions mkfs;
-  mkfs.arguments = {"mke2fs", "-q",  "-F", "-t", "ext4", "-b",
-                    "4096",   "-J", "size=" + std::to_string(journal_mib)};
+  mkfs.arguments = {"mke2fs", "-q",   "-F",
+                    "-t",     "ext4", "-b",
+                    "4096",   "-J",   "size=" + std::to_string(journal_mib)};
   mkfs.arguments.insert(mkfs.arguments.end(), more_options.begin(), more_options.end());
   mkfs.arguments.push_back("/proc/self/fd/" + std::to_string(storage.fd()));
   mkfs.inherited_fds = {storage.fd()};
@@ -79,8 +80,14 @@ Result<DiskDoor> DiskDoor::open(const DiskDoorOptions& options) {
   }
   PipeEnds report = TRY(make_pipe());
   ProcessOptions server;
-  server.arguments = {"nbdkit", "--foreground", "--unix", socket.string(), "--threads", "4",
-                      plugin.string(), "disk-fd=" + std::to_string(storage.fd()),
+  server.arguments = {"nbdkit",
+                      "--foreground",
+                      "--unix",
+                      socket.string(),
+                      "--threads",
+                      "4",
+                      plugin.string(),
+                      "disk-fd=" + std::to_string(storage.fd()),
                       "report-fd=" + std::to_string(report.write.get())};
   if (!options.keep.empty()) server.arguments.push_back("keep=" + options.keep.string());
   if (!options.record.empty()) {

@@ -19,13 +19,13 @@
 namespace powercut::lab {
 
 struct DiskDoorOptions {
-  std::filesystem::path folder;             // for the socket and, if need be, the storage
+  std::filesystem::path folder;  // for the socket and, if need be, the storage
   std::uint64_t size_bytes = std::uint64_t{1} << 30;
   std::uint32_t journal_mib = 64;
-  std::vector<std::string> mkfs_options;    // after ours, so they win
-  std::filesystem::path image;              // serve a copy of this instead of a fresh file system
-  std::filesystem::path keep;               // where the image goes at the first finding
-  std::filesystem::path record;             // a recording of all requests
+  std::vector<std::string> mkfs_options;  // after ours, so they win
+  std::filesystem::path image;            // serve a copy of this instead of a fresh file system
+  std::filesystem::path keep;             // where the image goes at the first finding
+  std::filesystem::path record;           // a recording of all requests
   std::uint64_t record_bytes_max = std::uint64_t{4} << 30;
 };
 
@@ -49,7 +49,9 @@ class DiskDoor {
 
  private:
   DiskDoor(File storage, std::filesystem::path socket, Process server, LineReader report)
-      : storage_(std::move(storage)), socket_(std::move(socket)), server_(std::move(server)),
+      : storage_(std::move(storage)),
+        socket_(std::move(socket)),
+        server_(std::move(server)),
         report_(std::move(report)) {}
   Result<std::optional<DiskReportLine>> read_line(Nanoseconds limit);
 
@@ -61,7 +63,8 @@ class DiskDoor {
   std::string words_;  // the server's last output
 };
 
-// Makes the file system; `storage` is opened by its descriptor.  Also for images that are not served.
+// Makes the file system; `storage` is opened by its descriptor.  Also for images that are not
+// served.
 Result<void> make_file_system(const File& storage, std::uint32_t journal_mib,
                               const std::vector<std::string>& more_options);
 

@@ -1,9 +1,11 @@
 // What a served disk tells the process that started it: lines of JSON over a pipe.
 //
-//   {"counters": {...}, "trouble": "...", "dropped": 0, "cpu": 1.5, "end": false}   ten times a second
-//   {"finding": {...}}                                                each, as it is found
-//   {"replayable": {"tid": 7, "seconds": 2.5}}                        when the tail has passed it
-//   {"kept": "PATH", "finding": 1}   or   {"not_kept": "why"}         the image at the first finding
+//   {"counters": {...}, "trouble": "...", "dropped": 0, "cpu": 1.5, "end": false}
+//                                     ten times a second, and once with "end": true
+//   {"finding": {...}}                each, as it is found
+//   {"replayable": {"tid": 7, "seconds": 2.5}}
+//                                     the tail has durably passed a bad transaction
+//   {"kept": "PATH", "why_not": ""}   the image at the first finding
 #pragma once
 
 #include <optional>
@@ -16,10 +18,10 @@ namespace powercut::lab {
 
 struct DiskStatus {
   JudgeCounters counters;
-  std::string trouble;         // why there is no journal to check; empty if there is one
-  std::string record_trouble;  // why the recording ended early; empty if it did not
+  std::string trouble;              // why there is no journal to check; empty if there is one
+  std::string record_trouble;       // why the recording ended early; empty if it did not
   std::uint64_t dropped_count = 0;  // findings that were counted but not told in full
-  double cpu_seconds = 0;      // of the disk's process
+  double cpu_seconds = 0;           // of the disk's process
   bool is_last = false;
 };
 struct NoLongerReplayable {
@@ -27,7 +29,7 @@ struct NoLongerReplayable {
   Nanoseconds replayable{0};
 };
 struct KeptImage {
-  std::string path;      // empty: not kept
+  std::string path;  // empty: not kept
   std::string why_not;
 };
 // One line; exactly one member is set.

@@ -73,8 +73,8 @@ Result<DiskReportLine> parse_report_line(std::string_view text) {
     line.passed = NoLongerReplayable{Tid(member(passed, "tid", 0u)),
                                      std::chrono::duration_cast<Nanoseconds>(seconds)};
   } else if (json.contains("kept")) {
-    line.kept = KeptImage{member(json, "kept", std::string()),
-                          member(json, "why_not", std::string())};
+    line.kept =
+        KeptImage{member(json, "kept", std::string()), member(json, "why_not", std::string())};
   } else {
     return fail(Errc::kCorrupt, "disk report: a line of no known kind");
   }

@@ -18,14 +18,15 @@ Result<std::unique_ptr<ServedDisk>> ServedDisk::open(ServedDiskOptions&& options
   served->judge_ = std::make_unique<TagJudge>(*served->device_, served->clock_, *served);
   std::vector<DiskObserver*> observers{served->judge_.get()};
   if (!options.record.empty()) {
-    served->writer_ = TRY(
-        RecordingWriter::create(options.record, *served->device_, options.record_bytes_max));
+    served->writer_ =
+        TRY(RecordingWriter::create(options.record, *served->device_, options.record_bytes_max));
     observers.push_back(served->writer_.get());
   }
   served->recorded_ =
       std::make_unique<RecordedDisk>(*served->device_, served->clock_, std::move(observers));
   ServedDisk* const self = served.get();
-  served->reporter_ = std::jthread([self](const std::stop_token& stop) { self->report_loop(stop); });
+  served->reporter_ =
+      std::jthread([self](const std::stop_token& stop) { self->report_loop(stop); });
   return served;
 }
 
@@ -57,7 +58,8 @@ void ServedDisk::keep_image() {
   if (copied) {
     kept.path = keep_.string();
   } else {
-    kept.why_not = std::string(copied.error().what) + " " + std::string(copied.error().detail.view());
+    kept.why_not =
+        std::string(copied.error().what) + " " + std::string(copied.error().detail.view());
   }
   queue_line(kept_line(kept));
 }

@@ -1,8 +1,9 @@
-// A disk as it is served to a virtual machine: storage, the order of its requests, the judge, and the
-// report of what the judge finds, all in one process (nbdkit, with our plugin).
+// A disk as it is served to a virtual machine: storage, the order of its requests, the judge, and
+// the report of what the judge finds, all in one process (nbdkit, with our plugin).
 //
 // The report is a pipe of JSON lines (disk_report.h) that a thread of its own writes, so that no
-// request ever waits for whoever reads it: what does not fit the bounded queue is counted, not kept.
+// request ever waits for whoever reads it: what does not fit the bounded queue is counted, not
+// kept.
 //
 // Threads: requests come from nbdkit's workers; one reporter thread.  Lock order: the disk's order
 // (kRecorder), then the queue (kReport).
@@ -24,10 +25,10 @@
 namespace powercut::lab {
 
 struct ServedDiskOptions {
-  Fd disk;                         // the storage, inherited
-  Fd report;                       // the pipe's end to write to
-  std::filesystem::path keep;      // where the image goes at the first finding; empty: nowhere
-  std::filesystem::path record;    // a recording of all requests; empty: none
+  Fd disk;                       // the storage, inherited
+  Fd report;                     // the pipe's end to write to
+  std::filesystem::path keep;    // where the image goes at the first finding; empty: nowhere
+  std::filesystem::path record;  // a recording of all requests; empty: none
   std::uint64_t record_bytes_max = 0;
 };
 

@@ -11,8 +11,11 @@ TEST(ProportionInterval, Table) {
     double low, high;
   };
   // The 1187 runs of the report of 2020, and values of published Clopper-Pearson tables.
-  const Row rows[] = {{56, 1187, 0.0358, 0.0608}, {0, 10, 0, 0.3085}, {10, 10, 0.6915, 1},
-                      {1, 20, 0.0013, 0.2487},    {3, 10, 0.0667, 0.6525}};
+  const Row rows[] = {{56, 1187, 0.0358, 0.0608},
+                      {0, 10, 0, 0.3085},
+                      {10, 10, 0.6915, 1},
+                      {1, 20, 0.0013, 0.2487},
+                      {3, 10, 0.0667, 0.6525}};
   for (const Row& row : rows) {
     const Interval interval = proportion_interval(row.hits, row.trials);
     EXPECT_NEAR(interval.low, row.low, 5e-5) << row.hits << "/" << row.trials;

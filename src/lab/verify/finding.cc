@@ -16,7 +16,8 @@ std::string describe_version(const KnownVersion& version) {
   }
   std::string ranges;
   for (const ByteRange& range : version.ranges) {
-    ranges += fmt::format("{}0x{:x}-0x{:x}", ranges.empty() ? "" : ", ", range.first, range.end - 1);
+    ranges +=
+        fmt::format("{}0x{:x}-0x{:x}", ranges.empty() ? "" : ", ", range.first, range.end - 1);
   }
   if (version.ranges.size() == KnownVersion::kRangesMax) ranges += ", ...";
   return fmt::format("; {} bytes differ from {}{} (at {})", version.byte_count, text,
@@ -44,9 +45,10 @@ std::string_view finding_kind_name(FindingKind kind) {
 std::string Finding::describe() const {
   std::string text;
   if (kind == FindingKind::kDataChecksum) {
-    text = fmt::format("checksum changed (tag3: 0x{:08x}, calc: 0x{:08x}) tid {} journal block {} "
-                       "file-system block {}",
-                       stored, computed, tid.value(), log_block.value(), home.value());
+    text = fmt::format(
+        "checksum changed (tag3: 0x{:08x}, calc: 0x{:08x}) tid {} journal block {} "
+        "file-system block {}",
+        stored, computed, tid.value(), log_block.value(), home.value());
     if (owner) text += " = " + owner->describe(block_bytes);
     text += fmt::format(", block {} of {} in its transaction", index, count);
     if (is_escaped) text += ", escaped";

@@ -1,6 +1,6 @@
 // Findings and counters as JSON, and back: what `--json` prints and what the processes of one hunt
-// tell each other.  Times are in seconds.  Text that is not UTF-8 (a file name can be anything) gets
-// replacement characters.
+// tell each other.  Times are in seconds.  Text that is not UTF-8 (a file name can be anything)
+// gets replacement characters.
 #pragma once
 
 #include <string>

@@ -14,7 +14,9 @@ namespace {
 constexpr std::size_t kVersionsMax = 16;
 
 // A block as it is in the log made what it is at home: the escape undone.
-void unescape(MutableBytes block) { store(block, 0, Be32{kJournalMagic}); }
+void unescape(MutableBytes block) {
+  store(block, 0, Be32{kJournalMagic});
+}
 
 class Identifier {
  public:
@@ -118,7 +120,8 @@ KnownVersion compare_versions(Bytes a, Bytes b) {
 }
 
 // With a change `d` (4 bytes) followed by n bytes, the checksum changes by zeroes(crc32c(0, d), n).
-// That map is one to one, so it is run backwards: from the end of the block, 4 zero bytes at a time.
+// That map is one to one, so it is run backwards: from the end of the block, 4 zero bytes at a
+// time.
 std::optional<KnownVersion> explain_by_one_word(Bytes block, Bytes other, std::uint32_t delta) {
   // Columns of the inverse of "4 bytes through the crc": found by solving for each unit vector.
   static const auto kInverse = [] {
@@ -148,8 +151,8 @@ std::optional<KnownVersion> explain_by_one_word(Bytes block, Bytes other, std::u
     }
     return word;
   };
-  // `word` is the change that a word at `offset` would need.  Stepping one word to the front takes 4
-  // zero bytes back out of the crc; those start from the word as a crc state.
+  // `word` is the change that a word at `offset` would need.  Stepping one word to the front takes
+  // 4 zero bytes back out of the crc; those start from the word as a crc state.
   std::uint32_t state = delta;
   for (std::size_t offset = block.size(); offset >= sizeof(Le32);) {
     offset -= sizeof(Le32);

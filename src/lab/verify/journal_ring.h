@@ -2,8 +2,9 @@
 // checksum of each of its blocks, taken once, when the block passed by.
 //
 // A block's sum is crc32c(0, block as it was last written).  Any start value can be put under it
-// later (base/crc32c.h), so a tag is compared with one exclusive-or, in whatever order the pieces of
-// a transaction came.  A block that was not seen in one piece has no sum; it is read when asked for.
+// later (base/crc32c.h), so a tag is compared with one exclusive-or, in whatever order the pieces
+// of a transaction came.  A block that was not seen in one piece has no sum; it is read when asked
+// for.
 #pragma once
 
 #include <vector>

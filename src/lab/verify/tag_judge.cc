@@ -13,14 +13,18 @@ namespace {
 
 // How many tids in a row may be missed and still be told one by one.
 constexpr std::uint32_t kMissedMax = 16;
-// How far a tid may be past the journal's tail before it is taken for data that looks like a header.
+// How far a tid may be past the journal's tail before it is taken for data that looks like a
+// header.
 constexpr std::uint32_t kPlausibleTids = 1u << 20;
 
 // Adds the time of its life to `sum`, less what was spent in the sink meanwhile.
 class Stopwatch {
  public:
   Stopwatch(const Clock& clock, Nanoseconds& sum, const Nanoseconds& sink_time)
-      : clock_(clock), sum_(sum), sink_time_(sink_time), sink_before_(sink_time),
+      : clock_(clock),
+        sum_(sum),
+        sink_time_(sink_time),
+        sink_before_(sink_time),
         start_(clock.now()) {}
   ~Stopwatch() { sum_ += clock_.now() - start_ - (sink_time_ - sink_before_); }
   Stopwatch(const Stopwatch&) = delete;
@@ -44,7 +48,10 @@ bool same_runs(const JournalMap& a, const JournalMap& b) {
 
 TagJudge::TagJudge(const BlockView& view, const Clock& clock, FindingSink& sink,
                    const JudgeOptions& options)
-    : view_(view), clock_(clock), sink_(sink), options_(options),
+    : view_(view),
+      clock_(clock),
+      sink_(sink),
+      options_(options),
       watched_(WatchList::of_superblock_only()) {
   find_journal();
 }
@@ -155,8 +162,8 @@ void TagJudge::take_run(const JournalMap::Run& run, const Request& request) {
   const std::uint64_t block_bytes = ring_->map().block_bytes();
   const std::uint64_t request_end = request.offset + request.length;
   const std::uint64_t first = std::max(request.offset / block_bytes, run.device.value());
-  const std::uint64_t end = std::min((request_end + block_bytes - 1) / block_bytes,
-                                     run.device.value() + run.count);
+  const std::uint64_t end =
+      std::min((request_end + block_bytes - 1) / block_bytes, run.device.value() + run.count);
   for (std::uint64_t block = first; block < end; ++block) {
     const LogBlock log = run.log + static_cast<std::uint32_t>(block - run.device.value());
     const std::uint64_t offset = block * block_bytes;

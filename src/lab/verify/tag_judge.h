@@ -3,8 +3,8 @@
 // Words: see finding.h.
 //
 // Invariants
-//   1. A transaction is judged when its commit block is on the disk; with async_commit, whose pieces
-//      may come in any order, at the next flush or the next commit.
+//   1. A transaction is judged when its commit block is on the disk; with async_commit, whose
+//      pieces may come in any order, at the next flush or the next commit.
 //   2. The features that it is judged by are those of the journal's superblock at that time.
 //   3. Tids are counted: one that passes without a commit block is a finding.
 //   4. The place of the journal is read from the file system, again after any change of it.
@@ -27,20 +27,20 @@ namespace powercut::lab {
 
 struct JudgeCounters {
   std::uint64_t commit_count = 0;
-  std::uint64_t tid_count = 0;         // tids that passed, commits missing included
-  Tid first_tid, last_tid;             // meaningful once commit_count > 0
-  std::uint64_t block_count = 0;       // data blocks that had tags
-  std::uint64_t verified_count = 0;    // of these, compared with a checksum of their own
+  std::uint64_t tid_count = 0;       // tids that passed, commits missing included
+  Tid first_tid, last_tid;           // meaningful once commit_count > 0
+  std::uint64_t block_count = 0;     // data blocks that had tags
+  std::uint64_t verified_count = 0;  // of these, compared with a checksum of their own
   std::uint64_t descriptor_count = 0, revoke_block_count = 0, revoke_count = 0, escaped_count = 0;
-  std::uint64_t journal_bytes = 0;     // written to the journal
-  std::uint64_t written_bytes = 0;     // written at all
+  std::uint64_t journal_bytes = 0;  // written to the journal
+  std::uint64_t written_bytes = 0;  // written at all
   std::uint64_t write_count = 0, flush_count = 0;
   std::uint64_t commits_without_flush = 0;  // journal blocks unflushed when the commit block came
   std::uint64_t finding_count = 0;
   std::uint64_t bad_transaction_count = 0;
-  std::uint64_t bad_replayable_count = 0;   // of these, still in front of the tail
-  std::uint64_t chain_reset_count = 0;      // mounts, emptied logs, power cycles
-  Nanoseconds judge_time{0};                // spent in here
+  std::uint64_t bad_replayable_count = 0;  // of these, still in front of the tail
+  std::uint64_t chain_reset_count = 0;     // mounts, emptied logs, power cycles
+  Nanoseconds judge_time{0};               // spent in here
 };
 
 class FindingSink {
@@ -62,8 +62,8 @@ struct JudgeOptions {
 
 class TagJudge final : public DiskObserver {
  public:
-  // `view` shows the disk as it is; `clock` measures the judge's own time.  Both, and the sink, must
-  // outlive the judge.
+  // `view` shows the disk as it is; `clock` measures the judge's own time.  Both, and the sink,
+  // must outlive the judge.
   TagJudge(const BlockView& view, const Clock& clock, FindingSink& sink,
            const JudgeOptions& options = {});
 
@@ -125,17 +125,17 @@ class TagJudge final : public DiskObserver {
   bool must_look_again_ = true;
   std::string trouble_;
 
-  std::vector<SeenHeader> headers_;       // since the last commit; at most kHeadersMax
-  std::vector<WaitingCommit> waiting_;    // at most kWaitingMax
-  std::optional<LogBlock> expected_next_; // where the next transaction begins
-  std::optional<Tid> last_tid_;           // of the chain
-  std::vector<BadTransaction> bad_;       // still replayable
-  std::optional<Tail> written_tail_;      // not durable yet
+  std::vector<SeenHeader> headers_;        // since the last commit; at most kHeadersMax
+  std::vector<WaitingCommit> waiting_;     // at most kWaitingMax
+  std::optional<LogBlock> expected_next_;  // where the next transaction begins
+  std::optional<Tid> last_tid_;            // of the chain
+  std::vector<BadTransaction> bad_;        // still replayable
+  std::optional<Tail> written_tail_;       // not durable yet
   bool has_unflushed_blocks_ = false;
-  bool superblock_was_written_ = false;   // by the request being taken
+  bool superblock_was_written_ = false;  // by the request being taken
   std::optional<Nanoseconds> first_request_;
   Nanoseconds identify_time_{0};
-  Nanoseconds sink_time_{0};              // spent in the sink: not the judge's own
+  Nanoseconds sink_time_{0};  // spent in the sink: not the judge's own
   JudgeCounters counters_;
   std::vector<std::uint8_t> block_;
 };

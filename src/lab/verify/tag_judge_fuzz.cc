@@ -1,9 +1,9 @@
-// Hostile streams: a disk with a small file system whose writes come from the fuzzer.  The judge must
-// take every one of them, in bounded time and memory, and never fall over.
+// Hostile streams: a disk with a small file system whose writes come from the fuzzer.  The judge
+// must take every one of them, in bounded time and memory, and never fall over.
 //
-// Input: records of { kind, log block (le16), fill } after the first byte, which chooses the journal's
-// format.  Kind 0 to 5 write a block of that kind made well, then damaged by `fill`; others write raw
-// bytes of the input, zero, discard, flush, or cycle the power.
+// Input: records of { kind, log block (le16), fill } after the first byte, which chooses the
+// journal's format.  Kind 0 to 5 write a block of that kind made well, then damaged by `fill`;
+// others write raw bytes of the input, zero, discard, flush, or cycle the power.
 #include <memory>
 
 #include "block/memory_device.h"
@@ -21,7 +21,8 @@ constexpr std::uint32_t kLogBlocks = 64;
 constexpr std::uint64_t kDeviceBlocks = 256;
 constexpr std::size_t kRecordsMax = 500;
 
-// The walk over one ring, without a file system around it: headers and sums from the fuzzer's writes.
+// The walk over one ring, without a file system around it: headers and sums from the fuzzer's
+// writes.
 class Target {
  public:
   explicit Target(std::uint8_t choice)

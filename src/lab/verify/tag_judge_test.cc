@@ -27,9 +27,9 @@ std::optional<std::vector<std::uint8_t>> fresh_image() {
     const fs::path folder(name.data());
     fs::create_directories(folder / "tree/dir");
     std::ofstream(folder / "tree/dir/file") << std::string(20 * 4096, 'x');
-    const std::string command = "PATH=$PATH:/usr/sbin:/sbin mke2fs -q -F -t ext4 -b 4096 -J size=4 -d " +
-                                (folder / "tree").string() + " " + (folder / "image").string() +
-                                " 12M >/dev/null 2>&1";
+    const std::string command =
+        "PATH=$PATH:/usr/sbin:/sbin mke2fs -q -F -t ext4 -b 4096 -J size=4 -d " +
+        (folder / "tree").string() + " " + (folder / "image").string() + " 12M >/dev/null 2>&1";
     const bool was_made = std::system(command.c_str()) == 0;
     std::ifstream file(folder / "image", std::ios::binary);
     std::vector<std::uint8_t> bytes{std::istreambuf_iterator<char>(file), {}};
@@ -54,7 +54,8 @@ class Collector final : public FindingSink {
 class JudgedDisk {
  public:
   explicit JudgedDisk(JournalSpec spec = {})
-      : memory(*fresh_image()), map(locate_journal(Volume::open(memory).value()).value()),
+      : memory(*fresh_image()),
+        map(locate_journal(Volume::open(memory).value()).value()),
         builder(fitted(spec)) {
     put_superblock_before();
     find_file();
@@ -85,7 +86,8 @@ class JudgedDisk {
   TransactionSpec transaction(std::uint64_t seed, std::uint32_t count = 8) const {
     TransactionSpec spec;
     for (std::uint32_t i = 0; i < count; ++i) {
-      spec.blocks.push_back({file_blocks.at(i), patterned_block(map.block_bytes(), seed * 100 + i)});
+      spec.blocks.push_back(
+          {file_blocks.at(i), patterned_block(map.block_bytes(), seed * 100 + i)});
     }
     return spec;
   }
@@ -121,7 +123,8 @@ class JudgedDisk {
     superblock.sequence = builder.spec().sequence;
     BuiltWrite write = builder.superblock_write();
     superblock.encode(write.bytes);
-    ASSERT_TRUE(memory.write(map.device_block(LogBlock(0)).value() * map.block_bytes(), write.bytes));
+    ASSERT_TRUE(
+        memory.write(map.device_block(LogBlock(0)).value() * map.block_bytes(), write.bytes));
   }
 };
 
@@ -371,8 +374,8 @@ TEST_F(TagJudgeTest, FindsTheJournalOfAFileSystemThatIsMadeThroughTheDisk) {
   EXPECT_TRUE(judge.trouble().empty()) << judge.trouble();
 }
 
-// A data block that begins with the magic and was not escaped (a racing store can do that) looks like
-// a commit block of some far tid.
+// A data block that begins with the magic and was not escaped (a racing store can do that) looks
+// like a commit block of some far tid.
 TEST_F(TagJudgeTest, DataThatLooksLikeACommitBlockIsNotOne) {
   JudgedDisk judged;
   judged.send_all(judged.builder.add_transaction(judged.transaction(1)));

@@ -41,12 +41,12 @@ class Walk {
   // Headers of this transaction, one for each place, in ring order up to the commit block.
   void collect_headers(std::span<const SeenHeader> seen) {
     for (const SeenHeader& header : seen) {
-      const bool is_ours = header.header.tid == span_.tid &&
-                           (header.header.is(JournalBlockType::kDescriptor) ||
-                            header.header.is(JournalBlockType::kRevoke));
+      const bool is_ours =
+          header.header.tid == span_.tid && (header.header.is(JournalBlockType::kDescriptor) ||
+                                             header.header.is(JournalBlockType::kRevoke));
       if (is_ours && ring_.holds(header.log)) headers_.push_back(header.log);
     }
-    const LogBlock origin = span_.start ? *span_.start
+    const LogBlock origin = span_.start    ? *span_.start
                             : span_.commit ? ring_.next(*span_.commit)
                                            : ring_.first();
     std::ranges::sort(headers_, {}, [&](LogBlock log) { return ring_.distance(origin, log); });
@@ -126,7 +126,8 @@ class Walk {
       return resume_after(at);
     }
     if (tags->size() >= room_after(at)) {
-      report(FindingKind::kDescriptorFormat, at).rule = "more blocks than the log has before the commit";
+      report(FindingKind::kDescriptorFormat, at).rule =
+          "more blocks than the log has before the commit";
       return resume_after(at);
     }
     LogBlock log = at;
@@ -187,7 +188,7 @@ class Walk {
     if (!span_.commit) {
       const auto header = parse_journal_header(block_);
       report(FindingKind::kCommitMissing, at).rule =
-          !header ? "the block where the commit block must be has no magic"
+          !header                    ? "the block where the commit block must be has no magic"
           : header->tid != span_.tid ? "the block where the commit block must be has another tid"
                                      : "the block where the commit block must be has another type";
       return {};
@@ -213,8 +214,8 @@ class Walk {
   }
 
   void check_whole_sum(const CommitBlock& commit) {
-    const bool is_unused = commit.checksum_type == 0 && commit.checksum_size == 0 &&
-                           commit.checksum == 0;
+    const bool is_unused =
+        commit.checksum_type == 0 && commit.checksum_size == 0 && commit.checksum == 0;
     if (!has_whole_sum_ || is_unused || !checked_.findings.empty()) return;
     if (commit.checksum_type == 1 && commit.checksum_size == 4 && commit.checksum == whole_sum_) {
       checked_.verified_count = checked_.block_count;
@@ -227,10 +228,10 @@ class Walk {
 
   JournalRing& ring_;
   const TransactionSpan& span_;
-  std::vector<std::uint8_t> block_;   // the block being looked at
+  std::vector<std::uint8_t> block_;  // the block being looked at
   std::vector<LogBlock> headers_;
   bool has_own_sums_ = false, has_whole_sum_ = false;
-  std::uint32_t tag_start_ = 0;       // what seed and tid add to a block's sum
+  std::uint32_t tag_start_ = 0;  // what seed and tid add to a block's sum
   std::uint32_t whole_sum_ = ~0u;
   CheckedTransaction checked_;
 };

@@ -1,9 +1,9 @@
 // Checks one transaction of a ring: every descriptor, revoke block, tag, and the commit block.
 //
-// The walk reads the log as a recovery would: from the transaction's first block to its commit block,
-// each descriptor followed by the blocks that it names.  Where a block is damaged the walk goes on at
-// the next header of this transaction that was seen in the stream, and what a damaged descriptor says
-// is not believed: so one damaged block gives one finding.
+// The walk reads the log as a recovery would: from the transaction's first block to its commit
+// block, each descriptor followed by the blocks that it names.  Where a block is damaged the walk
+// goes on at the next header of this transaction that was seen in the stream, and what a damaged
+// descriptor says is not believed: so one damaged block gives one finding.
 #pragma once
 
 #include <optional>
@@ -29,18 +29,18 @@ struct TransactionSpan {
 
 struct CheckedTransaction {
   Tid tid;
-  LogBlock commit;                 // where it is or, by the walk, should be
+  LogBlock commit;  // where it is or, by the walk, should be
   std::uint64_t commit_seconds = 0;
-  std::uint32_t block_count = 0;   // data blocks that have tags
-  std::uint32_t verified_count = 0;// of these, compared with a checksum of their own
+  std::uint32_t block_count = 0;     // data blocks that have tags
+  std::uint32_t verified_count = 0;  // of these, compared with a checksum of their own
   std::uint32_t descriptor_count = 0, revoke_block_count = 0, revoke_count = 0;
   std::uint32_t escaped_count = 0;
-  std::vector<Finding> findings;   // kind, log_block, home, stored, computed, index, rule
+  std::vector<Finding> findings;  // kind, log_block, home, stored, computed, index, rule
 };
 
-// `seen` are the headers seen since the last commit, in the order in which they came; those of other
-// transactions, and data that only looks like one, are passed over.
-// Errors: kIo only: damage is a finding.
+// `seen` are the headers seen since the last commit, in the order in which they came; those of
+// other transactions, and data that only looks like one, are passed over. Errors: kIo only: damage
+// is a finding.
 Result<CheckedTransaction> check_transaction(JournalRing& ring, const TransactionSpan& span,
                                              std::span<const SeenHeader> seen);
 

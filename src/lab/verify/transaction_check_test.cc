@@ -16,12 +16,14 @@ constexpr std::uint64_t kDeviceBlocks = 512;
 class Stream {
  public:
   explicit Stream(const JournalSpec& spec)
-      : builder(spec), disk_(kDeviceBlocks * spec.block_bytes),
+      : builder(spec),
+        disk_(kDeviceBlocks * spec.block_bytes),
         map_(map_in_one_run(kJournalAt, spec.log_block_count, spec.block_bytes, kDeviceBlocks)),
         ring(make_ring(spec)) {}
 
   void send(const BuiltWrite& write) {
-    ASSERT_TRUE(disk_.write(map_.device_block(write.log).value() * map_.block_bytes(), write.bytes));
+    ASSERT_TRUE(
+        disk_.write(map_.device_block(write.log).value() * map_.block_bytes(), write.bytes));
     ring.note_written(write.log, write.bytes);
     const auto header = parse_journal_header(write.bytes);
     if (header) seen.push_back({write.log, *header});
@@ -54,14 +56,16 @@ TransactionSpec mixed_transaction(std::uint32_t block_bytes, std::uint32_t block
   TransactionSpec spec;
   for (std::uint32_t i = 0; i < block_count; ++i) {
     spec.blocks.push_back({BlockNo(200 + i), i % 3 == 1 ? magic_block(block_bytes, i)
-                                                         : patterned_block(block_bytes, i)});
+                                                        : patterned_block(block_bytes, i)});
   }
   spec.revokes = {BlockNo(300), BlockNo(301)};
   spec.tags_per_descriptor = tags_per_descriptor;
   return spec;
 }
 
-LogBlock commit_of(const std::vector<BuiltWrite>& writes) { return writes.back().log; }
+LogBlock commit_of(const std::vector<BuiltWrite>& writes) {
+  return writes.back().log;
+}
 
 TEST(CheckTransaction, FindsNothingInGoodOnes) {
   for (const ChecksumKind kind :

@@ -8,9 +8,9 @@ namespace powercut::lab {
 
 struct Verification {
   JudgeCounters counters;
-  std::string trouble;             // why there is no journal to check; empty if there is one
-  std::vector<Finding> findings;   // at most kFindingsMax
-  bool is_cut = false;             // the recording ends in a broken frame
+  std::string trouble;            // why there is no journal to check; empty if there is one
+  std::vector<Finding> findings;  // at most kFindingsMax
+  bool is_cut = false;            // the recording ends in a broken frame
   static constexpr std::size_t kFindingsMax = 100'000;
 };
 

@@ -8,12 +8,13 @@ namespace {
 struct Field {
   std::uint32_t offset, length;
 };
-// Of the superblock: sizes and places, magic, features, names of the journal; not its counters, times
-// and checksum, which change all the time.  Offsets as in docs/format-ext4.md.
-constexpr Field kSuperblockFields[] = {
-    {0x00, 8}, {0x14, 0x18}, {0x38, 2}, {0x54, 0x24}, {0xE0, 8}, {0xFE, 2}, {0x150, 4}, {0x270, 4}};
+// Of the superblock: sizes and places, magic, features, names of the journal; not its counters,
+// times and checksum, which change all the time.  Offsets as in docs/format-ext4.md.
+constexpr Field kSuperblockFields[] = {{0x00, 8}, {0x14, 0x18}, {0x38, 2},  {0x54, 0x24},
+                                       {0xE0, 8}, {0xFE, 2},    {0x150, 4}, {0x270, 4}};
 constexpr Field kDescriptorFields[] = {{0x08, 4}, {0x28, 4}};  // bg_inode_table, low and high
-constexpr Field kInodeFields[] = {{0x00, 8}, {0x20, 0x44}, {0x6C, 4}};  // mode, size, flags, i_block
+constexpr Field kInodeFields[] = {
+    {0x00, 8}, {0x20, 0x44}, {0x6C, 4}};  // mode, size, flags, i_block
 
 }  // namespace
 
@@ -51,8 +52,8 @@ Result<WatchList> WatchList::of_journal(const Volume& volume) {
     TRY(list.add(view, descriptor + field.offset, field.length));
   }
   const GroupDescriptor parsed = TRY(volume.group(group));
-  const std::uint64_t place = parsed.inode_table.value() * super.block_bytes() +
-                              std::uint64_t{index} * super.inode_bytes;
+  const std::uint64_t place =
+      parsed.inode_table.value() * super.block_bytes() + std::uint64_t{index} * super.inode_bytes;
   for (const Field& field : kInodeFields) TRY(list.add(view, place + field.offset, field.length));
   const Inode inode = TRY(volume.inode(journal));
   std::vector<BlockNo> tree;

@@ -1,7 +1,7 @@
-// The bytes of a file system on which the place of its journal depends: parts of the superblock, one
-// group descriptor, one inode, the blocks of one extent tree.  When a write changes any of them the
-// journal has to be looked for again; when it only rewrites them as they are (each checkpoint does) it
-// has not.
+// The bytes of a file system on which the place of its journal depends: parts of the superblock,
+// one group descriptor, one inode, the blocks of one extent tree.  When a write changes any of them
+// the journal has to be looked for again; when it only rewrites them as they are (each checkpoint
+// does) it has not.
 #pragma once
 
 #include <vector>

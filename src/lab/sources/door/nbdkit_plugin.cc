@@ -29,8 +29,8 @@ using powercut::lab::ServedDisk;
 using powercut::lab::ServedDiskOptions;
 
 // nbdkit has one plugin of a kind in a process, so what it holds is the process's.
-ServedDiskOptions plugin_options;            // NOLINT
-std::unique_ptr<ServedDisk> plugin_served;   // NOLINT
+ServedDiskOptions plugin_options;           // NOLINT
+std::unique_ptr<ServedDisk> plugin_served;  // NOLINT
 
 bool parse_number(std::string_view text, std::uint64_t& into) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), into);
@@ -77,7 +77,9 @@ int after_fork() {
   return 0;
 }
 
-void cleanup() { plugin_served.reset(); }
+void cleanup() {
+  plugin_served.reset();
+}
 
 void* open_client(int) {
   plugin_served->client_came();
@@ -92,7 +94,7 @@ int answer(const Result<void>& result) {
   if (result) return 0;
   const auto& error = result.error();
   nbdkit_error("powercut: %s (%llu)", error.what, static_cast<unsigned long long>(error.where));
-  nbdkit_set_error(error.code == Errc::kNoSpace ? ENOSPC
+  nbdkit_set_error(error.code == Errc::kNoSpace   ? ENOSPC
                    : error.code == Errc::kInvalid ? EINVAL
                                                   : EIO);
   return -1;
@@ -103,8 +105,8 @@ Durability durability_of(std::uint32_t flags) {
 }
 
 int read_at(void*, void* buffer, std::uint32_t count, std::uint64_t offset, std::uint32_t) {
-  return answer(plugin_served->disk().read(
-      offset, MutableBytes(static_cast<std::uint8_t*>(buffer), count)));
+  return answer(
+      plugin_served->disk().read(offset, MutableBytes(static_cast<std::uint8_t*>(buffer), count)));
 }
 
 int write_at(void*, const void* buffer, std::uint32_t count, std::uint64_t offset,
@@ -113,7 +115,9 @@ int write_at(void*, const void* buffer, std::uint32_t count, std::uint64_t offse
       offset, Bytes(static_cast<const std::uint8_t*>(buffer), count), durability_of(flags)));
 }
 
-int flush(void*, std::uint32_t) { return answer(plugin_served->disk().flush()); }
+int flush(void*, std::uint32_t) {
+  return answer(plugin_served->disk().flush());
+}
 
 int trim(void*, std::uint32_t count, std::uint64_t offset, std::uint32_t) {
   return answer(plugin_served->disk().discard(offset, count));
@@ -123,8 +127,12 @@ int zero(void*, std::uint32_t count, std::uint64_t offset, std::uint32_t flags) 
   return answer(plugin_served->disk().write_zeroes(offset, count, durability_of(flags)));
 }
 
-int yes(void*) { return 1; }
-int native_fua(void*) { return NBDKIT_FUA_NATIVE; }
+int yes(void*) {
+  return 1;
+}
+int native_fua(void*) {
+  return NBDKIT_FUA_NATIVE;
+}
 
 struct nbdkit_plugin make_plugin() {
   struct nbdkit_plugin made = {};

@@ -5,9 +5,8 @@
 //   group       blocks_per_group blocks with their own bitmaps and inode table
 //   cluster     the unit of a block bitmap; one block without bigalloc
 //   backup      a copy of superblock and descriptor table in another group
-//   block area  the 60 bytes of an inode that hold an extent root, a short symlink, inline data or
-//   a
-//               device number
+//   block area  the 60 bytes of an inode that hold an extent root, a short symlink, inline data
+//               or a device number
 //   extent      up to 32768 file blocks that lie one after another on the device
 //   htree       an index over the names of a directory, kept in some of its blocks
 //

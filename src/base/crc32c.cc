@@ -85,6 +85,14 @@ std::uint32_t crc32c_of_zeroes(std::uint32_t start, std::uint64_t length) noexce
   return crc;
 }
 
+ZeroStep::ZeroStep(std::uint64_t length) {
+  for (std::size_t byte = 0; byte < tables_.size(); ++byte) {
+    for (std::uint32_t value = 0; value < 256; ++value) {
+      tables_[byte][value] = crc32c_of_zeroes(value << (8 * byte), length);
+    }
+  }
+}
+
 std::uint32_t crc32_be(std::uint32_t start, Bytes data) noexcept {
   static constexpr auto kTable = make_be_table();
   std::uint32_t crc = start;

@@ -39,6 +39,7 @@ TEST(Checksums, StartValueOnlyAddsItsPart) {
     const auto start = static_cast<std::uint32_t>(prng.next());
     EXPECT_EQ(crc32c(start, data), crc32c(0, data) ^ crc32c_of_zeroes(start, length)) << length;
     EXPECT_EQ(crc32c_of_zeroes(start, length), crc32c(start, std::vector<std::uint8_t>(length)));
+    EXPECT_EQ(ZeroStep(length)(start), crc32c_of_zeroes(start, length));
   }
 }
 

@@ -1,7 +1,5 @@
 #include "lab/verify/journal_ring.h"
 
-#include "base/crc32c.h"
-
 namespace powercut::lab {
 
 Result<JournalRing> JournalRing::make(const BlockView& view, JournalMap map,
@@ -10,6 +8,7 @@ Result<JournalRing> JournalRing::make(const BlockView& view, JournalMap map,
   TRY(ring.set_superblock(superblock));
   ring.sums_.resize(ring.map_.block_count());
   ring.known_.resize(ring.map_.block_count());
+  ring.read_block_.resize(ring.map_.block_bytes());
   ring.scratch_.resize(ring.map_.block_bytes());
   return ring;
 }
@@ -28,6 +27,7 @@ Result<void> JournalRing::set_superblock(const JournalSuperblock& superblock) {
   superblock_ = superblock;
   format_ = superblock.format();
   end_ = superblock.ring_end();
+  seed_part_ = start_part(format_.seed);
   return {};
 }
 
@@ -38,10 +38,19 @@ void JournalRing::note_written(LogBlock log, Bytes whole_block) {
 
 Result<std::uint32_t> JournalRing::sum(LogBlock log) {
   if (!known_[log.value()]) {
-    TRY(read(log, scratch_));
-    note_written(log, scratch_);
+    TRY(read(log, read_block_));
+    note_written(log, read_block_);
   }
   return sums_[log.value()];
+}
+
+// Both are sums over the block with the field itself zero: what the field adds is taken out again.
+std::uint32_t JournalRing::tail_checksum(std::uint32_t sum, Be32 stored) const {
+  return sum ^ seed_part_ ^ crc32c(0, bytes_of(stored));
+}
+
+std::uint32_t JournalRing::commit_checksum(std::uint32_t sum, Be32 stored) const {
+  return sum ^ seed_part_ ^ behind_commit_sum_(crc32c(0, bytes_of(stored)));
 }
 
 Result<void> JournalRing::read(LogBlock log, MutableBytes into) const {

@@ -9,6 +9,8 @@
 
 #include <vector>
 
+#include "base/crc32c.h"
+#include "base/stored_int.h"
 #include "block/block_device.h"
 #include "format/jbd2.h"
 #include "recovery/journal_map.h"
@@ -42,19 +44,36 @@ class JournalRing {
   void forget_sum(LogBlock log) { known_[log.value()] = false; }
   // crc32c(0, block), from memory or read now.  Errors: kIo.
   Result<std::uint32_t> sum(LogBlock log);
+  // What a start value adds to the checksum of a whole block.
+  std::uint32_t start_part(std::uint32_t start) const { return over_block_(start); }
+  // The checksum that a descriptor or revoke block of this sum must have in its tail, and a commit
+  // block in its header; `stored` is what it has there.
+  std::uint32_t tail_checksum(std::uint32_t sum, Be32 stored) const;
+  std::uint32_t commit_checksum(std::uint32_t sum, Be32 stored) const;
+  // A block's worth of bytes to work in, for one user at a time.
+  MutableBytes scratch() { return scratch_; }
   Result<void> read(LogBlock log, MutableBytes into) const;
 
  private:
-  JournalRing(const BlockView& view, JournalMap map) : view_(&view), map_(std::move(map)) {}
+  JournalRing(const BlockView& view, JournalMap map)
+      : view_(&view),
+        map_(std::move(map)),
+        over_block_(map_.block_bytes()),
+        behind_commit_sum_(map_.block_bytes() - kCommitChecksumOffset - sizeof(Be32)) {}
+
+  static constexpr std::uint32_t kCommitChecksumOffset = 16;  // h_chksum[0]
 
   const BlockView* view_;
   JournalMap map_;
+  ZeroStep over_block_;         // a start value, past the whole block
+  ZeroStep behind_commit_sum_;  // from the commit checksum's field to the end
+  std::uint32_t seed_part_ = 0;
   JournalSuperblock superblock_;
   JournalFormat format_;
   LogBlock end_;
   std::vector<std::uint32_t> sums_;
   std::vector<bool> known_;
-  std::vector<std::uint8_t> scratch_;
+  std::vector<std::uint8_t> read_block_, scratch_;
 };
 
 }  // namespace powercut::lab

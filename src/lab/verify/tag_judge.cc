@@ -20,18 +20,20 @@ constexpr std::uint32_t kPlausibleTids = 1u << 20;
 // Adds the time of its life to `sum`, less what was spent in the sink meanwhile.
 class Stopwatch {
  public:
-  Stopwatch(const Clock& clock, Nanoseconds& sum, const Nanoseconds& sink_time)
+  Stopwatch(const Clock* clock, Nanoseconds& sum, const Nanoseconds& sink_time)
       : clock_(clock),
         sum_(sum),
         sink_time_(sink_time),
         sink_before_(sink_time),
-        start_(clock.now()) {}
-  ~Stopwatch() { sum_ += clock_.now() - start_ - (sink_time_ - sink_before_); }
+        start_(clock != nullptr ? clock->now() : Nanoseconds{0}) {}
+  ~Stopwatch() {
+    if (clock_ != nullptr) sum_ += clock_->now() - start_ - (sink_time_ - sink_before_);
+  }
   Stopwatch(const Stopwatch&) = delete;
   Stopwatch& operator=(const Stopwatch&) = delete;
 
  private:
-  const Clock& clock_;
+  const Clock* clock_;  // null: no time is kept
   Nanoseconds& sum_;
   const Nanoseconds& sink_time_;
   const Nanoseconds sink_before_;
@@ -52,6 +54,7 @@ TagJudge::TagJudge(const BlockView& view, const Clock& clock, FindingSink& sink,
       clock_(clock),
       sink_(sink),
       options_(options),
+      own_clock_(options.measures_time ? &clock : nullptr),
       watched_(WatchList::of_superblock_only()) {
   find_journal();
 }
@@ -99,7 +102,7 @@ void TagJudge::install_journal(JournalMap&& map, const JournalSuperblock& superb
 }
 
 void TagJudge::on_submitted(const Request& request, Nanoseconds when) {
-  const Stopwatch stopwatch(clock_, counters_.judge_time, sink_time_);
+  const Stopwatch stopwatch(own_clock_, counters_.judge_time, sink_time_);
   if (!first_request_) first_request_ = when;
   if (request.kind != RequestKind::kFlush) return;
   ++counters_.flush_count;
@@ -110,7 +113,7 @@ void TagJudge::on_submitted(const Request& request, Nanoseconds when) {
 }
 
 void TagJudge::on_completed(const Request& request, Nanoseconds when) {
-  const Stopwatch stopwatch(clock_, counters_.judge_time, sink_time_);
+  const Stopwatch stopwatch(own_clock_, counters_.judge_time, sink_time_);
   if (request.kind == RequestKind::kFlush) {
     if (written_tail_) pass_tail(*std::exchange(written_tail_, std::nullopt), when);
     return;
@@ -137,7 +140,7 @@ void TagJudge::on_power_cycle(Nanoseconds when) {
 }
 
 void TagJudge::finish(Nanoseconds when) {
-  const Stopwatch stopwatch(clock_, counters_.judge_time, sink_time_);
+  const Stopwatch stopwatch(own_clock_, counters_.judge_time, sink_time_);
   judge_waiting(when);
 }
 

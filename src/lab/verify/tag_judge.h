@@ -56,7 +56,9 @@ struct JudgeOptions {
   // The share of the time since the first request that may go into looking for owners and other
   // versions; findings past it are complete but for those.
   double identify_share = 0.05;
-  // Always allowed, whatever the share.
+  // Whether counters().judge_time is kept: two looks at the clock for each request.
+  bool measures_time = true;
+  // Always allowed for identify, whatever the share.
   Nanoseconds identify_free = std::chrono::seconds(2);
 };
 
@@ -119,6 +121,7 @@ class TagJudge final : public DiskObserver {
   const Clock& clock_;
   FindingSink& sink_;
   const JudgeOptions options_;
+  const Clock* const own_clock_;  // null: judge_time is not kept
 
   std::optional<JournalRing> ring_;
   WatchList watched_;

@@ -2,40 +2,27 @@
 
 #include <gtest/gtest.h>
 
-#include <array>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 
 #include "base/prng.h"
 #include "block/memory_device.h"
 #include "lab/record/recorded_disk.h"
+#include "tests/support/e2fs_image.h"
 #include "tests/support/journal_builder.h"
 
 namespace powercut::lab {
 namespace {
 
-namespace fs = std::filesystem;
-
-// An ext4 image of 8 MiB with a journal of 4 MiB and one file, /dir/file, made once by mke2fs.
-std::optional<std::vector<std::uint8_t>> fresh_image() {
-  static const std::optional<std::vector<std::uint8_t>> kImage =
-      []() -> std::optional<std::vector<std::uint8_t>> {
-    std::array<char, 64> name{"/tmp/powercut-judge-XXXXXX"};
-    if (::mkdtemp(name.data()) == nullptr) return std::nullopt;
-    const fs::path folder(name.data());
-    fs::create_directories(folder / "tree/dir");
-    std::ofstream(folder / "tree/dir/file") << std::string(20 * 4096, 'x');
-    const std::string command =
-        "PATH=$PATH:/usr/sbin:/sbin mke2fs -q -F -t ext4 -b 4096 -J size=4 -d " +
-        (folder / "tree").string() + " " + (folder / "image").string() + " 12M >/dev/null 2>&1";
-    const bool was_made = std::system(command.c_str()) == 0;
-    std::ifstream file(folder / "image", std::ios::binary);
-    std::vector<std::uint8_t> bytes{std::istreambuf_iterator<char>(file), {}};
-    fs::remove_all(folder);
-    if (!was_made || bytes.empty()) return std::nullopt;
-    return bytes;
+// An ext4 image with a journal of 4 MiB and one file, /dir/file, made once; empty without mke2fs.
+const std::vector<std::uint8_t>& fresh_image() {
+  static const std::vector<std::uint8_t> kImage = [] {
+    const testing::TemporaryFolder tree;
+    std::filesystem::create_directories(tree.path() / "dir");
+    std::ofstream(tree.path() / "dir/file") << std::string(20 * 4096, 'x');
+    const testing::E2fsImage image(
+        {.mke2fs = "-b 4096 -J size=4", .size = "12M", .tree = tree.path().string()});
+    return image.is_made() ? image.bytes() : std::vector<std::uint8_t>();
   }();
   return kImage;
 }
@@ -54,7 +41,7 @@ class Collector final : public FindingSink {
 class JudgedDisk {
  public:
   explicit JudgedDisk(JournalSpec spec = {})
-      : memory(*fresh_image()),
+      : memory(fresh_image()),
         map(locate_journal(Volume::open(memory).value()).value()),
         builder(fitted(spec)) {
     put_superblock_before();
@@ -131,7 +118,7 @@ class JudgedDisk {
 class TagJudgeTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (!fresh_image()) GTEST_SKIP() << "mke2fs is not here";
+    if (fresh_image().empty()) GTEST_SKIP() << "mke2fs is not here";
   }
 };
 

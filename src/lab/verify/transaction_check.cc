@@ -11,14 +11,13 @@ namespace {
 class Walk {
  public:
   Walk(JournalRing& ring, const TransactionSpan& span, std::span<const SeenHeader> seen)
-      : ring_(ring), span_(span), block_(ring.map().block_bytes()) {
+      : ring_(ring), span_(span), block_(ring.scratch()) {
     checked_.tid = span.tid;
     const ChecksumKind kind = ring.format().checksum;
     has_own_sums_ = kind == ChecksumKind::kV2 || kind == ChecksumKind::kV3;
     has_whole_sum_ = kind == ChecksumKind::kV1;
     const Be32 stored_tid = span.tid.value();
-    tag_start_ = crc32c_of_zeroes(crc32c(ring.format().seed, bytes_of(stored_tid)),
-                                  ring.map().block_bytes());
+    tag_start_ = ring.start_part(crc32c(ring.format().seed, bytes_of(stored_tid)));
     collect_headers(seen);
   }
 
@@ -93,20 +92,22 @@ class Walk {
     return resume;
   }
 
-  bool check_tail(FindingKind kind, LogBlock at) {
-    if (tail_checksum_matches(block_, ring_.format())) return true;
+  Result<bool> check_tail(FindingKind kind, LogBlock at) {
+    if (!has_own_sums_) return true;
+    const auto stored = TRY(load<Be32>(block_, block_.size() - sizeof(Be32)));
+    const std::uint32_t computed = ring_.tail_checksum(TRY(ring_.sum(at)), stored);
+    if (computed == stored.value()) return true;
     Finding& finding = report(kind, at);
-    const std::size_t tail = block_.size() - sizeof(Be32);
-    finding.stored = load<Be32>(block_, tail).value().value();
-    store(MutableBytes(block_), tail, Be32{});
-    finding.computed = crc32c(ring_.format().seed, block_);
+    finding.stored = stored;
+    finding.computed = computed;
     return false;
   }
 
   Result<std::optional<LogBlock>> check_revoke(LogBlock at) {
     ++checked_.revoke_block_count;
     fold_whole_sum_of_block(/*is_revoke=*/true);
-    if (!check_tail(FindingKind::kRevokeChecksum, at)) return std::optional(ring_.next(at));
+    const bool is_whole = TRY(check_tail(FindingKind::kRevokeChecksum, at));
+    if (!is_whole) return std::optional(ring_.next(at));
     const auto revokes = parse_revoke(block_, ring_.format(), span_.tid);
     if (!revokes) {
       report(FindingKind::kRevokeFormat, at).rule = revokes.error().what;
@@ -119,7 +120,8 @@ class Walk {
   Result<std::optional<LogBlock>> check_descriptor(LogBlock at) {
     ++checked_.descriptor_count;
     fold_whole_sum_of_block(/*is_revoke=*/false);
-    if (!check_tail(FindingKind::kDescriptorChecksum, at)) return resume_or_count(at);
+    const bool is_whole = TRY(check_tail(FindingKind::kDescriptorChecksum, at));
+    if (!is_whole) return resume_or_count(at);
     const auto tags = parse_descriptor(block_, ring_.format(), span_.tid);
     if (!tags) {
       report(FindingKind::kDescriptorFormat, at).rule = tags.error().what;
@@ -199,17 +201,16 @@ class Walk {
       return {};
     }
     checked_.commit_seconds = commit->seconds;
-    if (!commit_checksum_matches(block_, ring_.format())) return report_commit_checksum(*commit);
+    if (has_own_sums_) {
+      const std::uint32_t sum = TRY(ring_.sum(checked_.commit));
+      const std::uint32_t computed = ring_.commit_checksum(sum, Be32(commit->checksum));
+      if (computed != commit->checksum) {
+        Finding& finding = report(FindingKind::kCommitChecksum, checked_.commit);
+        finding.stored = commit->checksum;
+        finding.computed = computed;
+      }
+    }
     check_whole_sum(*commit);
-    return {};
-  }
-
-  Result<void> report_commit_checksum(const CommitBlock& commit) {
-    constexpr std::size_t kChecksumOffset = 16;  // h_chksum[0]
-    Finding& finding = report(FindingKind::kCommitChecksum, checked_.commit);
-    finding.stored = commit.checksum;
-    store(MutableBytes(block_), kChecksumOffset, Be32{});
-    finding.computed = crc32c(ring_.format().seed, block_);
     return {};
   }
 
@@ -228,7 +229,7 @@ class Walk {
 
   JournalRing& ring_;
   const TransactionSpan& span_;
-  std::vector<std::uint8_t> block_;  // the block being looked at
+  MutableBytes block_;  // the block being looked at
   std::vector<LogBlock> headers_;
   bool has_own_sums_ = false, has_whole_sum_ = false;
   std::uint32_t tag_start_ = 0;  // what seed and tid add to a block's sum

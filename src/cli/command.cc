@@ -23,7 +23,12 @@ void print_note(std::string_view text) {
 
 int print_error(const Error& error) {
   print_note("powercut: " + lab::error_text(error));
-  return kEnvironment;
+  return error.code == Errc::kInvalid ? kUsage : kEnvironment;
+}
+
+int print_no_kernel(const Error& error) {
+  if (error.code != Errc::kInvalid) print_note("powercut: unknown: there is no kernel to run\n");
+  return print_error(error);
 }
 
 void LiveLine::show(const lab::RunProgress& progress) {
@@ -41,11 +46,10 @@ void LiveLine::show(const lab::RunProgress& progress) {
     return;
   }
   constexpr double kPlainEvery = 10;
-  plain_clock_ = progress.phase_seconds < last_plain_ ? 0 : progress.phase_seconds;
-  if (plain_clock_ - last_plain_ < kPlainEvery && last_plain_ >= 0 && plain_clock_ >= last_plain_) {
-    return;
-  }
-  last_plain_ = plain_clock_;
+  const double since = progress.phase_seconds - plain_seconds_;
+  if (progress.phase == plain_phase_ && since >= 0 && since < kPlainEvery) return;
+  plain_phase_ = progress.phase;
+  plain_seconds_ = progress.phase_seconds;
   print_note(text + "\n");
 }
 
@@ -154,6 +158,8 @@ Result<void> VmWords::apply(lab::RunOptions& options) const {
 
 namespace {
 
+constexpr std::size_t kFindingsShown = 10;
+
 Result<void> note_image(const lab::RunOutcome& run) {
   if (run.kept.path.empty() || run.findings.empty()) return {};
   return lab::write_image_note(run.kept.path,
@@ -182,11 +188,42 @@ void print_run(const lab::RunOutcome& run, std::size_t findings_shown) {
   }
 }
 
+struct RunSeries {
+  std::vector<lab::RunOutcome> runs;
+  int exit_code = kNothingFound;  // why it ended before its time
+};
+
+// One run after another, each printed at its end.
+RunSeries run_series(lab::RunOptions& options, const VmWords& words,
+                     const lab::LabEnvironment& environment, const std::filesystem::path& folder,
+                     LiveLine& live) {
+  RunSeries series;
+  for (unsigned number = 1; number <= words.runs && !was_interrupted(); ++number) {
+    options.keep = lab::count(series.runs).finding_count == 0
+                       ? folder / fmt::format("run{}-first.img", number)
+                       : std::filesystem::path();
+    auto run = run_in_vm(options, environment);
+    live.clear();
+    if (!run) {
+      series.exit_code = print_error(run.error());
+      break;
+    }
+    if (const auto noted = note_image(*run); !noted) print_error(noted.error());
+    if (!words.as_json) {
+      if (words.runs > 1) print(fmt::format("run {} of {}\n", number, words.runs));
+      print_run(*run, kFindingsShown);
+    }
+    series.runs.push_back(std::move(*run));
+    if (words.until_first && !series.runs.back().findings.empty()) break;
+  }
+  if (series.runs.empty() && series.exit_code == kNothingFound) series.exit_code = kEnvironment;
+  return series;
+}
+
 }  // namespace
 
 int run_and_print(lab::RunOptions options, const VmWords& words, const std::string& title,
                   const std::string& repeat_command) {
-  constexpr std::size_t kFindingsShown = 10;
   const SteadyClock clock;
   LiveLine live(words.as_json ? 0 : kFindingsShown);
   const auto environment = make_environment(clock, live);
@@ -194,33 +231,24 @@ int run_and_print(lab::RunOptions options, const VmWords& words, const std::stri
   if (!words.as_json) print(lab::run_header_text(options, title));
   const auto folder = make_results_folder(words.output, options.kernel.name);
   if (!folder) return print_error(folder.error());
-  std::vector<lab::RunOutcome> runs;
-  for (unsigned number = 1; number <= words.runs && !was_interrupted(); ++number) {
-    options.keep = runs.empty() || lab::count(runs).finding_count == 0
-                       ? *folder / fmt::format("run{}-first.img", number)
-                       : std::filesystem::path();
-    auto run = run_in_vm(options, *environment);
-    live.clear();
-    if (!run) return print_error(run.error());
-    if (const auto noted = note_image(*run); !noted) print_error(noted.error());
-    if (!words.as_json) {
-      if (words.runs > 1) print(fmt::format("run {} of {}\n", number, words.runs));
-      print_run(*run, kFindingsShown);
-    }
-    runs.push_back(std::move(*run));
-    if (words.until_first && !runs.back().findings.empty()) break;
+  const RunSeries series = run_series(options, words, *environment, *folder, live);
+  const std::string json = lab::runs_json(series.runs, repeat_command);
+  if (words.as_json) print(json);
+  if (series.runs.empty()) {
+    // Our own new folder holds nothing then.
+    std::error_code error;
+    if (words.output.empty()) std::filesystem::remove(*folder, error);
+    return series.exit_code;
   }
-  const std::string json = lab::runs_json(runs, repeat_command);
   if (const auto written = write_file_atomically(*folder / "result.json", json); !written) {
     print_error(written.error());
   }
-  if (words.as_json) {
-    print(json);
-  } else {
-    print(lab::counts_text(runs));
+  if (!words.as_json) {
+    print(lab::counts_text(series.runs));
     print(fmt::format("  results   {}\n  again     {}\n", folder->string(), repeat_command));
   }
-  return exit_code_of(runs);
+  const int exit_code = exit_code_of(series.runs);
+  return exit_code == kNothingFound ? series.exit_code : exit_code;
 }
 
 }  // namespace powercut::cli

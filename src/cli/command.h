@@ -35,10 +35,13 @@ void add_demo(CommandLine& line);
 
 void print(std::string_view text);       // to standard output, flushed
 void print_note(std::string_view text);  // to standard error
-int print_error(const Error& error);     // to standard error; returns kEnvironment
+// To standard error.  Returns kUsage where the user's words make no sense, else kEnvironment.
+int print_error(const Error& error);
+// The same for a kernel that is not to be had, which is said to be `unknown`.
+int print_no_kernel(const Error& error);
 
-// Shows how a run is going: one line that is overwritten on a terminal, else a line every 10 s; and
-// each finding (the first ones) as it comes.
+// Shows how a run is going: one line that is overwritten on a terminal, else a line for each phase
+// and every 10 s; and each finding (the first ones) as it comes.
 class LiveLine {
  public:
   explicit LiveLine(std::size_t findings_shown_max) : findings_left_(findings_shown_max) {}
@@ -49,8 +52,8 @@ class LiveLine {
  private:
   std::size_t findings_left_;
   bool is_shown_ = false;
-  double last_plain_ = -1e9;
-  double plain_clock_ = 0;
+  std::string_view plain_phase_;  // of the last plain line
+  double plain_seconds_ = 0;
 };
 
 // Clock, cache, and the guest's program beside our own; interrupts are caught from here on.
@@ -65,6 +68,9 @@ Result<lab::KernelImage> obtain_kernel_by_name(const std::string& spec,
 Result<std::filesystem::path> make_results_folder(const std::string& wanted,
                                                   const std::string& name);
 
+// A word as it must be typed in a shell.
+std::string shell_word(const std::string& word);
+
 // Options that `hunt` and `run` share.
 struct VmWords {
   std::string modules_dir, output, record, accelerator = "auto", mount_options;
@@ -72,14 +78,17 @@ struct VmWords {
   unsigned cpus = 0, memory_mib = 0, disk_mib = 1024, journal_mib = 64, runs = 1;
   int throttle_iops = -1;
   double seconds = 0;
-  bool until_first = false, as_json = false, keep_going_quiet = false;
+  bool until_first = false, as_json = false;
   std::uint64_t record_max_mib = 4096;
   void add_to(CLI::App& command);
   // Puts the words over `options`, where they were given.
   Result<void> apply(lab::RunOptions& options) const;
+  // The words that say the same again, each with a blank before it; not those of the output.
+  std::string repeated() const;
 };
 
-// Runs `options` `words.runs` times and prints it all; the exit code.
+// Runs `options` `words.runs` times and prints it all; the exit code.  A run that cannot begin ends
+// the series; what the runs before it gave is printed and stored all the same.
 int run_and_print(lab::RunOptions options, const VmWords& words, const std::string& title,
                   const std::string& repeat_command);
 

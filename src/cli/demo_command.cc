@@ -45,10 +45,13 @@ class Demo {
     const auto folder = make_results_folder(words_.output, "demo");
     if (!folder) return print_error(folder.error());
     const auto caught = hunt(*bad, *environment, *folder, kHuntLimit, true);
+    if (!caught && was_interrupted()) return print_error(caught.error());
     if (!caught) return show_recording(caught.error());
     if (caught->findings.empty()) return say_nothing_was_found(*caught);
     explain_finding(*caught);
+    if (was_interrupted()) return kFindings;
     prove_it(*caught, *environment);
+    if (was_interrupted()) return kFindings;
     return show_clean_kernel(*caught, *environment, *folder);
   }
 
@@ -66,8 +69,9 @@ class Demo {
     if (!run) return run;
     print(lab::run_text(*run));
     if (!run->findings.empty() && !run->kept.path.empty()) {
-      TRY(lab::write_image_note(run->kept.path,
-                                {kernel.name, kernel.release, run->findings.front()}));
+      const auto noted = lab::write_image_note(
+          run->kept.path, {kernel.name, kernel.release, run->findings.front()});
+      if (!noted) print_error(noted.error());
     }
     return run;
   }
@@ -114,18 +118,19 @@ class Demo {
       return kFindings;
     }
     print(lab::counts_text(std::span(&*clean, 1)));
+    const char* const said = !clean->findings.empty()      ? "SHOWED IT TOO"
+                             : !is_complete(clean->ending) ? "was not looked at to the end"
+                                                           : "showed nothing under the same load";
     print(fmt::format(
         "\n  {} has the race (Linux 5.10 to 6.3 have); {} {}.\n"
         "  How often, and how sure: powercut hunt {} --seconds 60 --runs 10\n"
         "  Results and the image:   {}\n",
-        caught.kernel.release, clean->kernel.release,
-        clean->findings.empty() ? "showed nothing under the same load" : "SHOWED IT TOO",
-        words_.bad, folder.string()));
+        caught.kernel.release, clean->kernel.release, said, words_.bad, folder.string()));
     return kFindings;
   }
 
   int say_nothing_was_found(const lab::RunOutcome& run) {
-    if (run.ending == lab::Ending::kInterrupted) return kNothingFound;
+    if (run.ending == lab::Ending::kInterrupted) return kEnvironment;
     print("  nothing was found in the time given");
     print(run.trouble.empty() ? "; try: powercut hunt debian:6.1 --seconds 120\n"
                               : ": " + run.trouble + "\n" + run.console_tail + "\n");

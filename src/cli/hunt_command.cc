@@ -1,6 +1,3 @@
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
 #include "cli/command.h"
 
 namespace powercut::cli {
@@ -11,27 +8,16 @@ struct HuntWords {
   VmWords vm;
 };
 
-std::string repeat_command(const HuntWords& words) {
-  std::string text = fmt::format("powercut hunt {} --seconds {}", words.kernel, words.vm.seconds);
-  if (words.vm.until_first) text += " --until-first";
-  if (words.vm.runs > 1) text += fmt::format(" --runs {}", words.vm.runs);
-  for (const std::string& word : words.vm.append) text += " --append " + word;
-  return text;
-}
-
 int hunt(const HuntWords& words) {
   const auto kernel = obtain_kernel_by_name(words.kernel, words.vm.modules_dir);
-  if (!kernel) {
-    print_note("powercut: unknown: there is no kernel to hunt on\n");
-    return print_error(kernel.error());
-  }
+  if (!kernel) return print_no_kernel(kernel.error());
   const auto seconds =
       std::chrono::duration_cast<Nanoseconds>(std::chrono::duration<double>(words.vm.seconds));
   lab::RunOptions options = lab::hunt_options(*kernel, seconds);
   if (const auto applied = words.vm.apply(options); !applied) return print_error(applied.error());
   return run_and_print(std::move(options), words.vm,
                        "hunt " + words.kernel + ": the race of mapped pages and commits, amplified",
-                       repeat_command(words));
+                       "powercut hunt " + shell_word(words.kernel) + words.vm.repeated());
 }
 
 }  // namespace

@@ -17,6 +17,9 @@ int main(int argument_count, char** arguments) {
     line.app.parse(argument_count, arguments);
   } catch (const CLI::ParseError& error) {
     return line.app.exit(error) == 0 ? kNothingFound : kUsage;
+  } catch (const std::exception& error) {
+    print_note(std::string("powercut: a bug of ours: ") + error.what() + "\n");
+    return kOurBug;
   }
   return line.exit_code;
 }

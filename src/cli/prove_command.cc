@@ -24,10 +24,11 @@ int prove(const ProveWords& words) {
   options.image = words.image;
   if (!name.empty() && name != "none") {
     const auto kernel = obtain_kernel_by_name(name, words.modules_dir);
+    if (!kernel && kernel.error().code == Errc::kInvalid) return print_error(kernel.error());
     if (kernel) {
       options.kernel = *kernel;
     } else {
-      print_error(kernel.error());
+      print_no_kernel(kernel.error());
     }
   }
   const auto proof = lab::prove(options, *environment);

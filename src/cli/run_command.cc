@@ -1,6 +1,3 @@
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
 #include "cli/command.h"
 
 namespace powercut::cli {
@@ -14,10 +11,7 @@ struct RunWords {
 
 int run(const RunWords& words) {
   const auto kernel = obtain_kernel_by_name(words.kernel, words.vm.modules_dir);
-  if (!kernel) {
-    print_note("powercut: unknown: there is no kernel to run on\n");
-    return print_error(kernel.error());
-  }
+  if (!kernel) return print_no_kernel(kernel.error());
   lab::RunOptions options;
   options.kernel = *kernel;
   options.commands = {words.command};
@@ -25,8 +19,10 @@ int run(const RunWords& words) {
   options.load_limit =
       std::chrono::duration_cast<Nanoseconds>(std::chrono::duration<double>(words.vm.seconds));
   if (const auto applied = words.vm.apply(options); !applied) return print_error(applied.error());
-  const std::string again = fmt::format("powercut run --kernel {} --seconds {} -- {}", words.kernel,
-                                        words.vm.seconds, fmt::join(words.command, " "));
+  std::string again = "powercut run --kernel " + shell_word(words.kernel) + words.vm.repeated();
+  for (const std::string& program : words.bring) again += " --bring " + shell_word(program);
+  again += " --";
+  for (const std::string& word : words.command) again += " " + shell_word(word);
   return run_and_print(std::move(options), words.vm, "run on " + words.kernel, again);
 }
 

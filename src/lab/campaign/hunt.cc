@@ -20,6 +20,12 @@ HuntCounts count(std::span<const RunOutcome> runs) {
     counts.finding_count += seen.finding_count;
     counts.bad_transaction_count += seen.bad_transaction_count;
     counts.load_seconds += run.load_seconds();
+    for (const Finding& finding : run.findings) {
+      if (finding.kind != FindingKind::kDataChecksum) continue;
+      ++counts.position_known_count;
+      counts.last_block_count += finding.index == finding.count ? 1 : 0;
+      counts.last_five_count += finding.index + 5 > finding.count ? 1 : 0;
+    }
   }
   counts.bad_run_share = proportion_interval(counts.bad_run_count, counts.run_count);
   counts.clean_bound = clean_bound(counts.run_count);

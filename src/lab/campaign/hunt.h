@@ -15,6 +15,9 @@ struct HuntCounts {
   std::uint64_t commit_count = 0, tid_count = 0;
   std::uint64_t block_count = 0, verified_count = 0;
   std::uint64_t finding_count = 0, bad_transaction_count = 0;
+  // Data blocks of which it is known where in their transaction they were: a page that joined just
+  // before the transaction was locked is among its last.
+  std::uint64_t position_known_count = 0, last_block_count = 0, last_five_count = 0;
   double load_seconds = 0;
   Interval bad_run_share;  // 95 %, two-sided
   double clean_bound = 1;  // 95 %, one-sided; meaningful for bad_run_count == 0

@@ -50,6 +50,9 @@ Json run_json(const RunOutcome& run) {
           {"guest_cpu_seconds", run.guest_cpu_seconds},
           {"disk_cpu_seconds", run.disk.cpu_seconds},
           {"kept_image", run.kept.path},
+          {"not_kept", run.kept.why_not},
+          {"record_trouble", run.disk.record_trouble},
+          {"findings_dropped", run.disk.dropped_count},
           {"load_output", run.load_output},
           {"findings", findings_json(run.findings)}};
 }

@@ -160,6 +160,12 @@ std::string counts_text(std::span<const RunOutcome> runs) {
         "            one mismatch in {:.0f} commits (they cluster: no interval is given)\n",
         static_cast<double>(counts.commit_count) / static_cast<double>(counts.finding_count));
   }
+  if (counts.position_known_count != 0) {
+    text += fmt::format(
+        "  position  {} of {} were the last block of their transaction, {} among its last five\n",
+        grouped(counts.last_block_count), grouped(counts.position_known_count),
+        grouped(counts.last_five_count));
+  }
   const ReplayableTimes times = replayable_times(runs);
   if (times.known_count != 0) {
     text += fmt::format(

@@ -156,6 +156,42 @@ Result<void> VmWords::apply(lab::RunOptions& options) const {
   return {};
 }
 
+std::string shell_word(const std::string& word) {
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=:,./@%^";
+  if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) return word;
+  std::string quoted = "'";
+  for (const char letter : word) {
+    if (letter == '\'') {
+      quoted += "'\\''";
+    } else {
+      quoted += letter;
+    }
+  }
+  return quoted + "'";
+}
+
+std::string VmWords::repeated() const {
+  std::string text = fmt::format(" --seconds {}", seconds);
+  const auto add_text = [&text](const char* option, const std::string& value) {
+    text += fmt::format(" {}{}", option, shell_word(value));
+  };
+  if (!modules_dir.empty()) add_text("--modules=", modules_dir);
+  if (until_first) text += " --until-first";
+  if (runs > 1) text += fmt::format(" --runs {}", runs);
+  if (cpus != 0) text += fmt::format(" --cpus {}", cpus);
+  if (memory_mib != 0) text += fmt::format(" --memory {}", memory_mib);
+  if (throttle_iops >= 0) text += fmt::format(" --throttle-iops {}", throttle_iops);
+  if (accelerator != "auto") add_text("--accel=", accelerator);
+  const VmWords usual;
+  if (disk_mib != usual.disk_mib) text += fmt::format(" --size {}", disk_mib);
+  if (journal_mib != usual.journal_mib) text += fmt::format(" --journal-size {}", journal_mib);
+  if (!mount_options.empty()) add_text("--mount-options=", mount_options);
+  for (const std::string& word : append) add_text("--append=", word);
+  for (const std::string& word : mkfs_options) add_text("--mkfs-options=", word);
+  return text;
+}
+
 namespace {
 
 constexpr std::size_t kFindingsShown = 10;

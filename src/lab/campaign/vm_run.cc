@@ -15,6 +15,7 @@ constexpr auto kMountLimit = std::chrono::seconds(60);
 constexpr auto kEndingLimit = std::chrono::seconds(90);
 constexpr std::size_t kReportLinesPerTurn = 1000;
 constexpr std::size_t kLoadOutputMax = 8192;
+constexpr std::size_t kTroubleMax = 500;
 
 class Run {
  public:
@@ -86,7 +87,7 @@ class Run {
         outcome_.load_ended = now_seconds();
         // A load that was stopped at its time limit did what was asked of it.
         if (event.code != 0 && event.text.find("time limit") == std::string::npos) {
-          load_trouble_ = "the load ended with status " + std::to_string(event.code);
+          add_load_trouble("the load ended with status " + std::to_string(event.code));
         }
         return enter("ending");
       case GuestEventKind::kLoadOutput:
@@ -96,13 +97,19 @@ class Run {
         }
         return;
       case GuestEventKind::kPanic: return end(Ending::kPanic, event.text);
-      case GuestEventKind::kTrouble: load_trouble_ = event.text; return;
+      case GuestEventKind::kTrouble: return add_load_trouble(event.text);
       case GuestEventKind::kExited: return end_of_guest(event);
       case GuestEventKind::kOff: is_off_ = true; return;
       case GuestEventKind::kListed:
       case GuestEventKind::kKernelMessage:
       case GuestEventKind::kConsoleLine: return;
     }
+  }
+
+  // At most a few: a load may write such lines itself.
+  void add_load_trouble(const std::string& text) {
+    if (load_trouble_.size() > kTroubleMax) return;
+    load_trouble_ += (load_trouble_.empty() ? "" : "; ") + text;
   }
 
   void end_of_guest(const GuestEvent& event) {

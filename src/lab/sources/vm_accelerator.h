@@ -33,8 +33,8 @@ std::string format_probe(const KvmProbeKey& key, const KvmProbe& probe);
 Result<KvmProbe> parse_probe(std::string_view text, const KvmProbeKey& key);
 
 // Boots the kernel under KVM with a job that only says `booted`.  Takes at most kKvmProbeLimit and
-// two seconds.  Errors: kNotFound: no QEMU, no guest program; kIo.  A KVM that does not work is no
-// error.
+// two seconds.  Errors: kNotFound: no QEMU, no guest program; kAborted: interrupted; kIo.  A KVM
+// that does not work is no error, nor is an answer that could not be kept.
 Result<KvmProbe> kvm_works(const KernelImage& kernel, const std::filesystem::path& guest_program,
                            const std::filesystem::path& cache_dir, const Clock& clock);
 

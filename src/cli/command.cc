@@ -110,7 +110,7 @@ void VmWords::add_to(CLI::App& command) {
   command.add_option("--seconds", seconds, "how long the load runs")
       ->check(CLI::Range(1.0, 86400.0));
   command.add_option("--runs", runs, "boots, one after another")->check(CLI::Range(1, 100000));
-  command.add_flag("--until-first", until_first, "cut the power at the first finding");
+  command.add_flag("--until-first", until_first, "cut the power at the first finding of each run");
   command.add_option("--cpus", cpus, "processors of the guest")->check(CLI::Range(1, 64));
   command.add_option("--memory", memory_mib, "memory of the guest, MiB")
       ->check(CLI::Range(64, 65536));
@@ -250,7 +250,6 @@ RunSeries run_series(lab::RunOptions& options, const VmWords& words,
       print_run(*run, kFindingsShown);
     }
     series.runs.push_back(std::move(*run));
-    if (words.until_first && !series.runs.back().findings.empty()) break;
   }
   if (series.runs.empty() && series.exit_code == kNothingFound) series.exit_code = kEnvironment;
   return series;

@@ -87,8 +87,12 @@ std::uint32_t crc32c_of_zeroes(std::uint32_t start, std::uint64_t length) noexce
 
 ZeroStep::ZeroStep(std::uint64_t length) {
   for (std::size_t byte = 0; byte < tables_.size(); ++byte) {
-    for (std::uint32_t value = 0; value < 256; ++value) {
-      tables_[byte][value] = crc32c_of_zeroes(value << (8 * byte), length);
+    auto& table = tables_[byte];
+    for (std::uint32_t value = 1; value < 256; ++value) {
+      // The map is linear: what is not a single bit is put together from two smaller ones.
+      const std::uint32_t rest = value & (value - 1);
+      table[value] = rest == 0 ? crc32c_of_zeroes(value << (8 * byte), length)
+                               : table[rest] ^ table[value ^ rest];
     }
   }
 }

@@ -157,6 +157,23 @@ TEST(CheckTransaction, OneFlippedBitIsOneFinding) {
   }
 }
 
+TEST(CheckTransaction, BlockNumbersMayNeedMoreThan32Bits) {
+  Stream stream(JournalSpec{});
+  TransactionSpec spec;
+  const BlockNo far(0x7'0000'1234);
+  spec.blocks.push_back({far, patterned_block(4096, 1)});
+  spec.revokes = {BlockNo(0xFFFF'0000'0001)};
+  auto writes = stream.builder.add_transaction(spec);
+  for (BuiltWrite& write : writes) {
+    if (write.kind == BuiltWrite::Kind::kData) write.bytes[5] ^= 1;
+  }
+  stream.send_all(writes);
+  const auto checked = stream.check(Tid(1), std::nullopt, commit_of(writes));
+  ASSERT_EQ(checked.findings.size(), 1u);
+  EXPECT_EQ(checked.findings.front().home, far);
+  EXPECT_EQ(checked.revoke_count, 1u);
+}
+
 TEST(CheckTransaction, AWholeTransactionsSumNamesTheTransaction) {
   JournalSpec spec;
   spec.checksum = ChecksumKind::kV1;

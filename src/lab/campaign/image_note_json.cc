@@ -25,7 +25,10 @@ Result<void> write_image_note(const std::filesystem::path& image, const ImageNot
 
 Result<ImageNote> read_image_note(const std::filesystem::path& image) {
   const std::string text = TRY(read_text_file(note_path(image), kNoteBytesMax));
-  const auto json = nlohmann::ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (is_nested_too_deep(text)) {
+    return fail(Errc::kCorrupt, "the note beside the image is nested too deep");
+  }
+  const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) return fail(Errc::kCorrupt, "the note beside the image is not JSON");
   ImageNote note;
   const auto text_of = [&](const char* name) {

@@ -5,46 +5,61 @@
 namespace powercut::lab {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using Json = nlohmann::ordered_json;  // what is written keeps its order
+using Parsed = nlohmann::json;        // what is read is found by name, in logarithmic time
 
-std::string dump(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+template <class Tree>
+std::string dump(const Tree& json) {
+  return json.dump(-1, ' ', false, Tree::error_handler_t::replace);
 }
 
-// A member of one type, or its default.
-template <class T>
-T member(const Json& json, const char* name, T otherwise) {
+// A text, a truth value or a number; what is absent or of another type keeps its default.
+std::string text_member(const Parsed& json, const char* name) {
   const auto found = json.find(name);
-  if (found == json.end()) return otherwise;
-  if constexpr (std::is_same_v<T, std::string>) {
-    return found->is_string() ? found->template get<T>() : otherwise;
-  } else if constexpr (std::is_same_v<T, bool>) {
-    return found->is_boolean() ? found->template get<T>() : otherwise;
-  } else {
-    return found->is_number() ? found->template get<T>() : otherwise;
-  }
+  return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+bool flag_member(const Parsed& json, const char* name) {
+  const auto found = json.find(name);
+  return found != json.end() && found->is_boolean() && found->get<bool>();
+}
+std::uint64_t count_member(const Parsed& json, const char* name) {
+  const auto found = json.find(name);
+  return found != json.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
+}
+double seconds_member(const Parsed& json, const char* name) {
+  const auto found = json.find(name);
+  return found != json.end() && found->is_number() ? found->get<double>() : 0;
 }
 
-Result<DiskStatus> parse_status(const Json& json) {
+Result<DiskStatus> parse_status(const Parsed& json) {
   DiskStatus status;
   status.counters = TRY(counters_from_json(dump(json.at("counters"))));
-  status.trouble = member(json, "trouble", std::string());
-  status.record_trouble = member(json, "record_trouble", std::string());
-  status.dropped_count = member(json, "dropped", std::uint64_t{0});
-  status.cpu_seconds = member(json, "cpu", 0.0);
-  status.is_last = member(json, "end", false);
+  status.trouble = text_member(json, "trouble");
+  status.record_trouble = text_member(json, "record_trouble");
+  status.dropped_count = count_member(json, "dropped");
+  status.cpu_seconds = seconds_member(json, "cpu");
+  status.is_last = flag_member(json, "end");
   return status;
+}
+
+Result<NoLongerReplayable> parse_passed(const Parsed& json) {
+  const std::uint64_t tid = count_member(json, "tid");
+  const auto replayable = time_from_seconds(seconds_member(json, "seconds"));
+  if (tid > 0xFFFF'FFFF || !replayable) {
+    return fail(Errc::kCorrupt, "disk report: a transaction that is no longer replayable");
+  }
+  return NoLongerReplayable{Tid(static_cast<std::uint32_t>(tid)), *replayable};
 }
 
 }  // namespace
 
 std::string status_line(const DiskStatus& status) {
-  return dump({{"counters", Json::parse(counters_to_json(status.counters))},
-               {"trouble", status.trouble},
-               {"record_trouble", status.record_trouble},
-               {"dropped", status.dropped_count},
-               {"cpu", status.cpu_seconds},
-               {"end", status.is_last}});
+  return dump(Json{{"counters", Json::parse(counters_to_json(status.counters))},
+                   {"trouble", status.trouble},
+                   {"record_trouble", status.record_trouble},
+                   {"dropped", status.dropped_count},
+                   {"cpu", status.cpu_seconds},
+                   {"end", status.is_last}});
 }
 
 std::string finding_line(const Finding& finding) {
@@ -52,15 +67,16 @@ std::string finding_line(const Finding& finding) {
 }
 
 std::string passed_line(Tid tid, Nanoseconds replayable) {
-  return dump({{"replayable", {{"tid", tid.value()}, {"seconds", seconds_of(replayable)}}}});
+  return dump(Json{{"replayable", {{"tid", tid.value()}, {"seconds", seconds_of(replayable)}}}});
 }
 
 std::string kept_line(const KeptImage& kept) {
-  return dump({{"kept", kept.path}, {"why_not", kept.why_not}});
+  return dump(Json{{"kept", kept.path}, {"why_not", kept.why_not}});
 }
 
 Result<DiskReportLine> parse_report_line(std::string_view text) {
-  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (is_nested_too_deep(text)) return fail(Errc::kCorrupt, "disk report: nested too deep");
+  const Parsed json = Parsed::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) return fail(Errc::kCorrupt, "disk report: not a JSON object");
   DiskReportLine line;
   if (json.contains("counters")) {
@@ -68,13 +84,9 @@ Result<DiskReportLine> parse_report_line(std::string_view text) {
   } else if (json.contains("finding")) {
     line.finding = TRY(finding_from_json(dump(json.at("finding"))));
   } else if (json.contains("replayable") && json.at("replayable").is_object()) {
-    const Json& passed = json.at("replayable");
-    const std::chrono::duration<double> seconds(member(passed, "seconds", 0.0));
-    line.passed = NoLongerReplayable{Tid(member(passed, "tid", 0u)),
-                                     std::chrono::duration_cast<Nanoseconds>(seconds)};
+    line.passed = TRY(parse_passed(json.at("replayable")));
   } else if (json.contains("kept")) {
-    line.kept =
-        KeptImage{member(json, "kept", std::string()), member(json, "why_not", std::string())};
+    line.kept = KeptImage{text_member(json, "kept"), text_member(json, "why_not")};
   } else {
     return fail(Errc::kCorrupt, "disk report: a line of no known kind");
   }

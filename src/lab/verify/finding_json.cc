@@ -1,11 +1,13 @@
 #include "lab/verify/finding_json.h"
 
+#include <limits>
 #include <nlohmann/json.hpp>
 
 namespace powercut::lab {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using Json = nlohmann::ordered_json;  // what is written keeps its order
+using Parsed = nlohmann::json;        // what is read is found by name, in logarithmic time
 
 std::string dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -18,6 +20,7 @@ Json owner_json(const Owner& owner, std::uint32_t block_bytes) {
           {"file_block", owner.file_block.value()},
           {"offset", owner.file_block.value() * block_bytes},
           {"path", owner.path},
+          {"group", owner.group},
           {"unlinked", owner.is_unlinked},
           {"note", owner.note}};
 }
@@ -32,22 +35,34 @@ Json version_json(const KnownVersion& version) {
           {"ranges", ranges}};
 }
 
-// Reads fields by name, and remembers the first that has another type.
+// Whether a number, a text or a truth value fits a T as it is.
+template <class T>
+bool fits(const Parsed& field) {
+  if constexpr (std::is_same_v<T, std::string>) {
+    return field.is_string();
+  } else if constexpr (std::is_same_v<T, bool>) {
+    return field.is_boolean();
+  } else if constexpr (std::is_floating_point_v<T>) {
+    return field.is_number();
+  } else {
+    constexpr auto kMost = static_cast<std::uint64_t>(std::numeric_limits<T>::max());
+    return field.is_number_unsigned() && field.template get<std::uint64_t>() <= kMost;
+  }
+}
+
+// Reads fields by name, and remembers whether one did not fit.
 class Reader {
  public:
-  explicit Reader(const Json& json) : json_(json) {}
+  explicit Reader(const Parsed& json) : json_(json) {}
   template <class T>
   void get(const char* name, T& into) {
     const auto field = json_.find(name);
     if (field == json_.end()) return;
-    const bool fits = std::is_same_v<T, std::string> ? field->is_string()
-                      : std::is_same_v<T, bool>      ? field->is_boolean()
-                                                     : field->is_number();
-    if (!fits) {
+    if (fits<T>(*field)) {
+      into = field->template get<T>();
+    } else {
       is_good_ = false;
-      return;
     }
-    into = field->template get<T>();
   }
   template <class T>
   void get_unit(const char* name, T& into) {
@@ -58,38 +73,52 @@ class Reader {
   void get_time(const char* name, Nanoseconds& into) {
     double seconds = seconds_of(into);
     get(name, seconds);
-    into = std::chrono::duration_cast<Nanoseconds>(std::chrono::duration<double>(seconds));
+    const auto time = time_from_seconds(seconds);
+    is_good_ = is_good_ && time;
+    if (is_good_) into = *time;
   }
   template <class T>
   void get_enum(const char* name, T& into, T last) {
     int value = static_cast<int>(into);
     get(name, value);
-    is_good_ = is_good_ && value >= 0 && value <= static_cast<int>(last);
+    is_good_ = is_good_ && value <= static_cast<int>(last);
     if (is_good_) into = static_cast<T>(value);
   }
-  const Json* object(const char* name) {
+  // Null if the field is absent.
+  const Parsed* object(const char* name) {
     const auto field = json_.find(name);
-    return field != json_.end() && field->is_object() ? &*field : nullptr;
+    if (field == json_.end()) return nullptr;
+    is_good_ = is_good_ && field->is_object();
+    return field->is_object() ? &*field : nullptr;
   }
   bool is_good() const { return is_good_; }
 
  private:
-  const Json& json_;
+  const Parsed& json_;
   bool is_good_ = true;
 };
 
-bool read_owner(const Json& json, Owner& owner) {
+bool read_owner(const Parsed& json, Owner& owner) {
   Reader reader(json);
   reader.get_enum("kind", owner.kind, OwnerKind::kSymlink);
   reader.get_unit("inode", owner.inode);
   reader.get_unit("file_block", owner.file_block);
   reader.get("path", owner.path);
+  reader.get("group", owner.group);
   reader.get("unlinked", owner.is_unlinked);
   reader.get("note", owner.note);
   return reader.is_good();
 }
 
-bool read_version(const Json& json, KnownVersion& version) {
+bool read_range(const Parsed& json, ByteRange& range) {
+  using Offset = decltype(range.first);
+  if (!json.is_array() || json.size() != 2) return false;
+  if (!fits<Offset>(json[0]) || !fits<Offset>(json[1])) return false;
+  range = {json[0].get<Offset>(), json[1].get<Offset>()};
+  return range.first < range.end;
+}
+
+bool read_version(const Parsed& json, KnownVersion& version) {
   Reader reader(json);
   reader.get_enum("place", version.place, KnownVersion::Place::kWord);
   reader.get_unit("tid", version.tid);
@@ -98,16 +127,15 @@ bool read_version(const Json& json, KnownVersion& version) {
   const auto ranges = json.find("ranges");
   if (ranges == json.end()) return reader.is_good();
   if (!ranges->is_array() || ranges->size() > KnownVersion::kRangesMax) return false;
-  for (const Json& range : *ranges) {
-    if (!range.is_array() || range.size() != 2) return false;
-    if (!range[0].is_number_unsigned() || !range[1].is_number_unsigned()) return false;
-    version.ranges.push_back({range[0].get<std::uint32_t>(), range[1].get<std::uint32_t>()});
+  for (const Parsed& range : *ranges) {
+    if (!read_range(range, version.ranges.emplace_back())) return false;
   }
   return reader.is_good();
 }
 
-Result<Json> parse_object(std::string_view text) {
-  Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+Result<Parsed> parse_object(std::string_view text) {
+  if (is_nested_too_deep(text)) return fail(Errc::kCorrupt, "json: nested too deep");
+  Parsed json = Parsed::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) return fail(Errc::kCorrupt, "json: not an object");
   return json;
 }
@@ -136,6 +164,28 @@ void for_each_counter(Counters& counters, Visit visit) {
 
 }  // namespace
 
+bool is_nested_too_deep(std::string_view json) {
+  constexpr int kDepthMax = 16;
+  int depth = 0;
+  bool is_text = false;
+  for (std::size_t at = 0; at < json.size(); ++at) {
+    const char letter = json[at];
+    if (letter == '"') is_text = !is_text;
+    if (is_text && letter == '\\') ++at;
+    if (is_text) continue;
+    if (letter == '[' || letter == '{') ++depth;
+    if (letter == ']' || letter == '}') --depth;
+    if (depth > kDepthMax) return true;
+  }
+  return false;
+}
+
+std::optional<Nanoseconds> time_from_seconds(double seconds) {
+  constexpr double kMost = 1e9;
+  if (!(seconds >= -kMost && seconds <= kMost)) return std::nullopt;
+  return std::chrono::round<Nanoseconds>(std::chrono::duration<double>(seconds));
+}
+
 std::string finding_to_json(const Finding& finding) {
   Json json = {{"kind", static_cast<int>(finding.kind)},
                {"kind_name", finding_kind_name(finding.kind)},
@@ -160,7 +210,7 @@ std::string finding_to_json(const Finding& finding) {
 }
 
 Result<Finding> finding_from_json(std::string_view text) {
-  const Json json = TRY(parse_object(text));
+  const Parsed json = TRY(parse_object(text));
   Finding finding;
   Reader reader(json);
   reader.get_enum("kind", finding.kind, FindingKind::kSuperblock);
@@ -182,14 +232,16 @@ Result<Finding> finding_from_json(std::string_view text) {
     finding.replayable = Nanoseconds{0};
     reader.get_time("replayable", *finding.replayable);
   }
-  bool is_good = reader.is_good();
-  if (const Json* owner = reader.object("owner")) {
-    is_good = read_owner(*owner, finding.owner.emplace()) && is_good;
+  bool is_good = true;
+  if (const Parsed* owner = reader.object("owner")) {
+    is_good = read_owner(*owner, finding.owner.emplace());
   }
-  if (const Json* version = reader.object("version")) {
+  if (const Parsed* version = reader.object("version")) {
     is_good = read_version(*version, finding.version.emplace()) && is_good;
   }
-  if (!is_good) return fail(Errc::kCorrupt, "json: a field of a finding has another type");
+  if (!is_good || !reader.is_good()) {
+    return fail(Errc::kCorrupt, "json: a field of a finding has another type or is too large");
+  }
   return finding;
 }
 
@@ -203,7 +255,7 @@ std::string counters_to_json(const JudgeCounters& counters) {
 }
 
 Result<JudgeCounters> counters_from_json(std::string_view text) {
-  const Json json = TRY(parse_object(text));
+  const Parsed json = TRY(parse_object(text));
   JudgeCounters counters;
   Reader reader(json);
   for_each_counter(counters,
@@ -211,7 +263,8 @@ Result<JudgeCounters> counters_from_json(std::string_view text) {
   reader.get_unit("first_tid", counters.first_tid);
   reader.get_unit("last_tid", counters.last_tid);
   reader.get_time("judge_seconds", counters.judge_time);
-  if (!reader.is_good()) return fail(Errc::kCorrupt, "json: a counter has another type");
+  if (!reader.is_good())
+    return fail(Errc::kCorrupt, "json: a counter has another type or is too large");
   return counters;
 }
 

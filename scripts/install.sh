@@ -65,7 +65,9 @@ apt_quietly() {
 
 # What apt would do for these packages, as text in a language that can be parsed; needs no root.
 apt_plan() {
-  LC_ALL=C apt-get -o Debug::NoLocking=1 --assume-no --no-install-recommends install "$@" 2>&1
+  # It answers its own question with no, and fails; the text is what counts.
+  LC_ALL=C apt-get -o Debug::NoLocking=1 --assume-no --no-install-recommends install "$@" 2>&1 ||
+    true
 }
 
 # Says what will be installed and how large it is, before anything is fetched.
@@ -90,10 +92,11 @@ line_to_type() {
 
 # Of the packages on standard input, those that this machine's package sources offer.
 offered_of() {
-  local package
+  local package policy
   while read -r package; do
-    LC_ALL=C apt-cache policy "${package:-none}" 2>/dev/null | grep -q '^  Candidate: [^(]' &&
-      printf '%s\n' "$package"
+    # Not a pipe: grep -q would end before apt-cache has written all, which counts as a failure.
+    policy=$(LC_ALL=C apt-cache policy "${package:-none}" 2>/dev/null) || policy=""
+    if grep -q '^  Candidate: [^(]' <<<"$policy"; then printf '%s\n' "$package"; fi
   done
 }
 

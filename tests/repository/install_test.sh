@@ -24,6 +24,7 @@ S
 cat >bin/apt-cache <<'S'
 #!/bin/sh
 if [ "$2" = "$NOT_OFFERED" ]; then echo "  Candidate: (none)"; else echo "  Candidate: 1.0"; fi
+seq 100000 || exit 100  # what is behind it is long: whoever stops reading early breaks the pipe
 S
 cat >bin/apt-get <<'S'
 #!/bin/sh
@@ -68,7 +69,7 @@ expect() {
     export POWERCUT_APT_LISTS=$scratch/lists
     export TMPDIR=$scratch PATH=$scratch/bin:$PATH root=$scratch/root
     unset POWERCUT_NO_INSTALL
-    bash -uc '. "$1/scripts/install.sh"; install_packages build run' bash "$repository" 2>&1 \
+    bash -euo pipefail -c '. "$1/scripts/install.sh"; install_packages build run' bash "$repository" 2>&1 \
       </dev/null
   )
   actual=$?

@@ -39,7 +39,8 @@ struct Proof {
   std::string e2fsck_trouble;  // why there is no opinion of it
   std::optional<KernelOpinion> kernel;
 
-  bool is_damaged() const { return plan.end == RecoveryEnd::kRefused; }
+  // A log that ends at a damaged async commit is recovered cleanly, and yet it is damaged.
+  bool is_damaged() const { return plan.end == RecoveryEnd::kRefused || !plan.damages.empty(); }
   std::vector<BlockNo> damaged_blocks() const;  // by our plan, sorted, each once
 };
 

@@ -46,10 +46,9 @@ void LiveLine::show(const lab::RunProgress& progress) {
     return;
   }
   constexpr double kPlainEvery = 10;
-  const double since = progress.phase_seconds - plain_seconds_;
-  if (progress.phase == plain_phase_ && since >= 0 && since < kPlainEvery) return;
-  plain_phase_ = progress.phase;
-  plain_seconds_ = progress.phase_seconds;
+  if (progress.phase_seconds < last_plain_) last_plain_ = 0;  // another phase
+  if (progress.phase_seconds - last_plain_ < kPlainEvery) return;
+  last_plain_ = progress.phase_seconds;
   print_note(text + "\n");
 }
 
@@ -114,7 +113,9 @@ void VmWords::add_to(CLI::App& command) {
   command.add_option("--cpus", cpus, "processors of the guest")->check(CLI::Range(1, 64));
   command.add_option("--memory", memory_mib, "memory of the guest, MiB")
       ->check(CLI::Range(64, 65536));
-  command.add_option("--append", append, "more words for the kernel's command line");
+  // One word each time: an option that takes all that follow would take `--` from the command.
+  command.add_option("--append", append, "a word for the kernel's command line; again for more")
+      ->allow_extra_args(false);
   command
       .add_option("--throttle-iops", throttle_iops, "writes a second that the disk takes; 0: all")
       ->check(CLI::Range(0, 1'000'000));
@@ -124,7 +125,8 @@ void VmWords::add_to(CLI::App& command) {
   command.add_option("--journal-size", journal_mib, "of the journal, MiB")
       ->check(CLI::Range(4, 40000));
   command.add_option("--mount-options", mount_options, "default: data=journal");
-  command.add_option("--mkfs-options", mkfs_options, "more words for mke2fs");
+  command.add_option("--mkfs-options", mkfs_options, "a word for mke2fs; again for more")
+      ->allow_extra_args(false);
   command.add_option("--output", output, "folder for the results");
   command.add_option("--record", record, "write a recording of all requests to this file");
   command.add_option("--max-recording", record_max_mib, "of the recording, MiB");

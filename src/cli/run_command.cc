@@ -37,7 +37,10 @@ void add_run(CommandLine& line) {
       ->add_option("--kernel", words->kernel,
                    "debian:6.1, debian:6.12, debian:bookworm, deb:FILE, or a bzImage")
       ->required();
-  command->add_option("--bring", words->bring, "programs to bring into the guest besides COMMAND");
+  command
+      ->add_option("--bring", words->bring,
+                   "a program to bring into the guest besides COMMAND; again for more")
+      ->allow_extra_args(false);
   words->vm.add_to(*command);
   command
       ->add_option("command", words->command,

@@ -40,8 +40,8 @@ int print_error(const Error& error);
 // The same for a kernel that is not to be had, which is said to be `unknown`.
 int print_no_kernel(const Error& error);
 
-// Shows how a run is going: one line that is overwritten on a terminal, else a line for each phase
-// and every 10 s; and each finding (the first ones) as it comes.
+// Shows how a run is going: one line that is overwritten on a terminal, else a line every 10 s of a
+// phase; and each finding (the first ones) as it comes.
 class LiveLine {
  public:
   explicit LiveLine(std::size_t findings_shown_max) : findings_left_(findings_shown_max) {}
@@ -52,8 +52,7 @@ class LiveLine {
  private:
   std::size_t findings_left_;
   bool is_shown_ = false;
-  std::string_view plain_phase_;  // of the last plain line
-  double plain_seconds_ = 0;
+  double last_plain_ = 0;  // seconds of its phase at which the last plain line was
 };
 
 // Clock, cache, and the guest's program beside our own; interrupts are caught from here on.

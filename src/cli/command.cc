@@ -46,9 +46,10 @@ void LiveLine::show(const lab::RunProgress& progress) {
     return;
   }
   constexpr double kPlainEvery = 10;
-  if (progress.phase_seconds < last_plain_) last_plain_ = 0;  // another phase
-  if (progress.phase_seconds - last_plain_ < kPlainEvery) return;
-  last_plain_ = progress.phase_seconds;
+  if (progress.phase != plain_phase_) plain_seconds_ = 0;
+  plain_phase_ = progress.phase;
+  if (progress.phase_seconds - plain_seconds_ < kPlainEvery) return;
+  plain_seconds_ = progress.phase_seconds;
   print_note(text + "\n");
 }
 

@@ -176,6 +176,7 @@ class Run {
   void close_disk() {
     const auto status = door_.close([this](const DiskReportLine& line) { take_line(line); });
     outcome_.disk = door_.status();
+    outcome_.disk_words = door_.words();
     if (!status && outcome_.ending != Ending::kDiskLost) {
       outcome_.trouble += (outcome_.trouble.empty() ? "" : "; ") + std::string(status.error().what);
     }

@@ -71,6 +71,7 @@ struct RunOutcome {
   std::optional<double> booted, mounted, load_started, load_ended;
   double seconds = 0;  // the whole run
   DiskStatus disk;
+  std::string disk_words;  // what the disk's server complained of
   std::vector<Finding> findings;  // at most kFindingsMax; their times are since the load's start
   KeptImage kept;
   double guest_cpu_seconds = 0;  // QEMU's

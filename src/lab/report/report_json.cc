@@ -49,6 +49,7 @@ Json run_json(const RunOutcome& run) {
           {"check_share", run.check_share()},
           {"guest_cpu_seconds", run.guest_cpu_seconds},
           {"disk_cpu_seconds", run.disk.cpu_seconds},
+          {"disk_words", run.disk_words},
           {"kept_image", run.kept.path},
           {"not_kept", run.kept.why_not},
           {"record_trouble", run.disk.record_trouble},

@@ -126,6 +126,7 @@ std::string run_text(const RunOutcome& run) {
   text += fmt::format("  check     {:.2f} s of processor time, {:.2f} % of the run's {:.1f} s\n",
                       seconds_of(counters.judge_time), 100 * run.check_share(),
                       run.guest_cpu_seconds + run.disk.cpu_seconds);
+  if (!run.disk_words.empty()) text += "  disk      said: " + run.disk_words + "\n";
   if (!run.disk.record_trouble.empty()) text += "  recording " + run.disk.record_trouble + "\n";
   if (!run.kept.path.empty()) text += "  image     " + run.kept.path + "\n";
   if (!run.kept.why_not.empty()) text += "  image     not kept: " + run.kept.why_not + "\n";

@@ -119,9 +119,12 @@ Result<std::optional<DiskReportLine>> DiskDoor::read_line(Nanoseconds limit) {
 
 Result<std::optional<DiskReportLine>> DiskDoor::next(Nanoseconds limit) {
   auto line = TRY(read_line(limit));
-  if (line || !report_.is_at_end()) return line;
-  words_ += TRY(server_.read_output(std::chrono::milliseconds(100)));
+  if (line) return line;
+  // A server whose words nobody takes would stop at a full pipe, and the disk with it.
+  const bool has_ended = report_.is_at_end();
+  words_ += TRY(server_.read_output(std::chrono::milliseconds(has_ended ? 100 : 0)));
   if (words_.size() > kWordsMax) words_.erase(0, words_.size() - kWordsMax);
+  if (!has_ended) return line;
   return fail_with(Errc::kAborted, "the disk's process ended by itself", last_part(words_));
 }
 

@@ -45,7 +45,8 @@ class DiskDoor {
   using Take = std::function<void(const DiskReportLine&)>;
   Result<DiskStatus> close(const Take& take);
   const DiskStatus& status() const { return status_; }
-  double cpu_seconds() const { return status_.cpu_seconds; }
+  // What the server had to complain of, the end of it: requests that failed, and why.
+  const std::string& words() const { return words_; }
 
  private:
   DiskDoor(File storage, std::filesystem::path socket, Process server, LineReader report)

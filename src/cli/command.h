@@ -52,7 +52,8 @@ class LiveLine {
  private:
   std::size_t findings_left_;
   bool is_shown_ = false;
-  double last_plain_ = 0;  // seconds of its phase at which the last plain line was
+  std::string_view plain_phase_;  // of the last plain line
+  double plain_seconds_ = 0;
 };
 
 // Clock, cache, and the guest's program beside our own; interrupts are caught from here on.

@@ -80,6 +80,11 @@ TEST_F(Ending, ADiskThatIsKilledIsLost) {
   EXPECT_EQ(ended->code, 3);
   EXPECT_EQ(ended->run()["ending"], "the disk was lost");
   EXPECT_GT(ended->run()["counters"]["commits"], 0);
+  // What its recorder had written until then can be read.
+  const auto verified = run({"verify", "--json", kLoadRecording});
+  if (!verified) return;
+  EXPECT_EQ(verified->code, 0) << verified->output << verified->errors;
+  EXPECT_GT(verified->json["counters"]["commits"], 0);
 }
 
 TEST_F(Ending, AMachineThatIsKilledIsLost) {

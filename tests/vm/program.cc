@@ -51,13 +51,9 @@ Json Ended::run() const {
   return json["run_list"][0];
 }
 
-bool Program::has_said(std::string_view text) {
-  return comes_true(kLong,
-                    [&] {
-                      return text_of(errors_).find(text) != std::string::npos ||
-                             process_.wait(Nanoseconds{0}).has_value();
-                    }) &&
-         text_of(errors_).find(text) != std::string::npos;
+bool Program::comes_to(const std::function<bool()>& look) {
+  return comes_true(kLong, [&] { return look() || process_.wait(Nanoseconds{0}).has_value(); }) &&
+         look();
 }
 
 std::optional<Ended> Program::wait(Nanoseconds limit) {
@@ -110,9 +106,18 @@ std::optional<Program> VmTest::start(const std::vector<std::string>& words) {
   return Program(std::move(*process), output, errors);
 }
 
+// A load is known to run when what it writes first has reached the recording.
 std::optional<Program> VmTest::start_load(const std::string& script) {
-  auto program = start(shell_load(script, {"--seconds", "100"}));
-  if (!program || program->has_said(" s load ")) return program;
+  const std::string first = "dd if=/dev/urandom of=first bs=1M count=4 2>/dev/null; sync; ";
+  auto program =
+      start(shell_load(first + script, {"--seconds", "100", "--record", kLoadRecording}));
+  if (!program) return std::nullopt;
+  const auto has_begun = [this] {
+    std::error_code error;
+    const auto size = fs::file_size(scratch() / kLoadRecording, error);
+    return !error && size >= 3u << 20;
+  };
+  if (program->comes_to(has_begun)) return program;
   const auto ended = finish(*program);
   if (ended) ADD_FAILURE() << "the load did not start\n" << ended->output << ended->errors;
   return std::nullopt;

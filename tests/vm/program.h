@@ -12,6 +12,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -28,6 +29,8 @@ using Json = nlohmann::json;
 inline constexpr Nanoseconds kLong = std::chrono::seconds(200);
 inline constexpr Nanoseconds kSoon = std::chrono::seconds(30);
 
+inline constexpr const char* kLoadRecording = "load.pcrec";
+
 struct Ended {
   int code = 0;        // 128 + signal if it was killed
   std::string output;  // standard output
@@ -43,8 +46,8 @@ class Program {
   Program(Process process, std::filesystem::path output, std::filesystem::path errors)
       : process_(std::move(process)), output_(std::move(output)), errors_(std::move(errors)) {}
   pid_t pid() const { return process_.pid(); }
-  // Waits until its standard error holds `text`; false if it ends before.
-  bool has_said(std::string_view text);
+  // Waits until `look` is true; false if the program ends before.
+  bool comes_to(const std::function<bool()>& look);
   // Waits for its end.  None, and the test failed, if that does not come.
   std::optional<Ended> wait(Nanoseconds limit = kLong);
 
@@ -70,7 +73,8 @@ class VmTest : public ::testing::Test {
   // The functions below give nothing after they have skipped or failed the test: return then.
   // Starts the program in the scratch folder.
   std::optional<Program> start(const std::vector<std::string>& words);
-  // Starts `run` on the clean kernel with a shell's script as its load; comes back while it runs.
+  // Starts `run` on the clean kernel with a shell's script as its load, recorded to kLoadRecording;
+  // comes back while it runs.
   std::optional<Program> start_load(const std::string& script);
   // From the start to the end.
   std::optional<Ended> run(const std::vector<std::string>& words);

@@ -118,9 +118,9 @@ class Demo {
       return kFindings;
     }
     print(lab::counts_text(std::span(&*clean, 1)));
-    const char* const said = !clean->findings.empty()      ? "SHOWED IT TOO"
-                             : !is_complete(clean->ending) ? "was not looked at to the end"
-                                                           : "showed nothing under the same load";
+    const char* const said = !clean->findings.empty() ? "SHOWED IT TOO"
+                             : !clean->is_whole()     ? "was not looked at to the end"
+                                                      : "showed nothing under the same load";
     print(fmt::format(
         "\n  {} has the race (Linux 5.10 to 6.3 have); {} {}.\n"
         "  How often, and how sure: powercut hunt {} --seconds 60 --runs 10\n"
@@ -134,7 +134,7 @@ class Demo {
     print("  nothing was found in the time given");
     print(run.trouble.empty() ? "; try: powercut hunt debian:6.1 --seconds 120\n"
                               : ": " + run.trouble + "\n" + run.console_tail + "\n");
-    return is_complete(run.ending) ? kNothingFound : kEnvironment;
+    return run.is_whole() ? kNothingFound : kEnvironment;
   }
 
   int show_recording(const Error& why) {

@@ -9,7 +9,7 @@ HuntCounts count(std::span<const RunOutcome> runs) {
   for (const RunOutcome& run : runs) {
     const JudgeCounters& seen = run.disk.counters;
     // An incomplete run with a mismatch has shown what it was to show.
-    const bool is_counted = is_complete(run.ending) || seen.finding_count > 0;
+    const bool is_counted = run.is_whole() || seen.finding_count > 0;
     counts.run_count += is_counted ? 1 : 0;
     counts.incomplete_count += is_counted ? 0 : 1;
     counts.bad_run_count += seen.finding_count > 0 ? 1 : 0;

@@ -9,7 +9,7 @@
 namespace powercut::lab {
 
 struct HuntCounts {
-  std::uint64_t run_count = 0;      // complete ones: the unit of the rate
+  std::uint64_t run_count = 0;      // whole ones: the unit of the rate
   std::uint64_t bad_run_count = 0;  // of these, with a mismatch
   std::uint64_t incomplete_count = 0;
   std::uint64_t commit_count = 0, tid_count = 0;

@@ -58,6 +58,17 @@ TEST(Hunt, AnIncompleteRunCountsOnlyIfItFoundSomething) {
   }
 }
 
+TEST(Hunt, ARunWhoseJournalWasNotCheckedIsNoCleanRun) {
+  RunOutcome outcome = run(Ending::kLoadEnded, 5, 0);
+  EXPECT_TRUE(outcome.is_whole());
+  outcome.disk.trouble = "superblock: magic";
+  EXPECT_FALSE(outcome.is_whole());
+  EXPECT_EQ(count(std::span(&outcome, 1)).run_count, 0u);
+  EXPECT_EQ(count(std::span(&outcome, 1)).incomplete_count, 1u);
+  outcome.disk.counters.finding_count = 1;
+  EXPECT_EQ(count(std::span(&outcome, 1)).bad_run_count, 1u);
+}
+
 TEST(Hunt, AddsUp) {
   std::vector<RunOutcome> runs{run(Ending::kLoadEnded, 100, 0), run(Ending::kFirstFinding, 20, 3),
                                run(Ending::kHung, 7, 0)};

@@ -71,7 +71,7 @@ struct RunOutcome {
   std::optional<double> booted, mounted, load_started, load_ended;
   double seconds = 0;  // the whole run
   DiskStatus disk;
-  std::string disk_words;  // what the disk's server complained of
+  std::string disk_words;         // what the disk's server complained of
   std::vector<Finding> findings;  // at most kFindingsMax; their times are since the load's start
   KeptImage kept;
   double guest_cpu_seconds = 0;  // QEMU's
@@ -81,6 +81,9 @@ struct RunOutcome {
   static constexpr std::size_t kFindingsMax = 10'000;
   double load_seconds() const;
   std::optional<double> first_finding_seconds() const;  // since the load's start
+  // Whether it came to its end with every commit looked at: a journal that could not be read in the
+  // end says nothing about what went through it.
+  bool is_whole() const { return is_complete(ending) && disk.trouble.empty(); }
   // Tids that passed, each with its commit seen.
   bool has_all_commits() const { return disk.counters.commit_count == disk.counters.tid_count; }
   // The share of the check in all processor time that the run took, 0 to 1.

@@ -35,7 +35,7 @@ Json run_json(const RunOutcome& run) {
   return {{"kernel", kernel_json(run.kernel)},
           {"accelerator", run.accelerator == Accelerator::kKvm ? "kvm" : "tcg"},
           {"ending", ending_name(run.ending)},
-          {"complete", is_complete(run.ending)},
+          {"complete", run.is_whole()},
           {"trouble", run.trouble},
           {"seconds", run.seconds},
           {"booted", optional_number(run.booted)},

@@ -40,9 +40,11 @@ void append_disk(const VmOptions& options, std::vector<std::string>& words) {
         {"-object", "throttle-group,id=slow,x-iops-write=" + std::to_string(options.throttle_iops),
          "-blockdev", "driver=throttle,node-name=slow-disk,throttle-group=slow,file=disk"});
   }
+  // A request that fails is the guest's to hear of; QEMU's own way would stop the machine.
   words.insert(words.end(), {"-device", "virtio-blk-pci,drive=" + drive +
                                             ",iothread=disk-thread,write-cache=on,num-queues=" +
-                                            std::to_string(options.cpus)});
+                                            std::to_string(options.cpus) +
+                                            ",werror=report,rerror=report"});
 }
 
 Result<void> check_options(const VmOptions& options) {

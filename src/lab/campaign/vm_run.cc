@@ -177,6 +177,12 @@ class Run {
     const auto status = door_.close([this](const DiskReportLine& line) { take_line(line); });
     outcome_.disk = door_.status();
     outcome_.disk_words = door_.words();
+    // What the load did then was done on a disk that refused: whatever it says, it is not complete.
+    if (outcome_.disk.failed_count != 0 && is_complete(outcome_.ending)) {
+      outcome_.ending = Ending::kDiskFailed;
+      outcome_.trouble = std::to_string(outcome_.disk.failed_count) +
+                         " requests failed, the first: " + outcome_.disk.failure;
+    }
     if (!status && outcome_.ending != Ending::kDiskLost) {
       outcome_.trouble += (outcome_.trouble.empty() ? "" : "; ") + std::string(status.error().what);
     }
@@ -229,6 +235,7 @@ std::string_view ending_name(Ending ending) {
     case Ending::kPanic: return "the guest's kernel stopped";
     case Ending::kHung: return "the guest hung";
     case Ending::kGuestLost: return "the guest was lost";
+    case Ending::kDiskFailed: return "the disk failed";
     case Ending::kDiskLost: return "the disk was lost";
   }
   return "unknown";

@@ -52,10 +52,11 @@ enum class Ending : std::uint8_t {
   kInterrupted,   // by the user
   kLoadFailed,    // the load ended with an error of its own
   kMountFailed,
-  kPanic,      // the guest's kernel stopped
-  kHung,       // the guest did not go on within a bound
-  kGuestLost,  // QEMU ended by itself, or the guest never booted
-  kDiskLost,   // the disk's process ended by itself
+  kPanic,       // the guest's kernel stopped
+  kHung,        // the guest did not go on within a bound
+  kGuestLost,   // QEMU ended by itself, or the guest never booted
+  kDiskFailed,  // requests to the disk failed: its storage is full or broken
+  kDiskLost,    // the disk's process ended by itself
 };
 std::string_view ending_name(Ending ending);
 // Whether the load ran as long as it was asked to, or until what it was to find.

@@ -38,7 +38,11 @@ Result<void> RecordedDisk::pass(Request request) {
     for (DiskObserver* const observer : observers_) observer->on_submitted(request, clock_.now());
   }
   const Lock lock(mutex_);
-  TRY(apply(request));
+  const auto applied = apply(request);
+  if (!applied) {
+    if (failures_.count++ == 0) failures_.first = applied.error();
+    return applied;
+  }
   for (DiskObserver* const observer : observers_) observer->on_completed(request, clock_.now());
   return {};
 }

@@ -33,6 +33,15 @@ class RecordedDisk {
   Result<void> discard(std::uint64_t offset, std::uint64_t length) EXCLUDES(mutex_);
   Result<void> flush() EXCLUDES(mutex_);
   void power_cycle() EXCLUDES(mutex_);
+  // Requests that failed, and the error of the first.
+  struct Failures {
+    std::uint64_t count = 0;
+    Error first;
+  };
+  Failures failures() const EXCLUDES(mutex_) {
+    const Lock lock(mutex_);
+    return failures_;
+  }
   // Runs `look` while no request is under way: what observers keep can be read then.
   template <class Look>
   void while_still(Look look) const EXCLUDES(mutex_) {
@@ -50,6 +59,7 @@ class RecordedDisk {
   const Clock& clock_;
   const std::vector<DiskObserver*> observers_;
   std::uint64_t submitted_count_ GUARDED_BY(mutex_) = 0;
+  Failures failures_ GUARDED_BY(mutex_);
 };
 
 }  // namespace powercut::lab

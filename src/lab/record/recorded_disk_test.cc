@@ -46,6 +46,8 @@ TEST(RecordedDisk, AFailedRequestIsNeverCompleted) {
   RecordedDisk disk(memory, clock, {&letters});
   EXPECT_FALSE(disk.write(4096, std::vector<std::uint8_t>(1), Durability::kCached));
   EXPECT_EQ(letters.text, "w");
+  EXPECT_EQ(disk.failures().count, 1u);
+  EXPECT_EQ(disk.failures().first.code, Errc::kInvalid);
 }
 
 TEST(RecordedDisk, NumbersSubmissionsWithoutAGapFromManyThreads) {

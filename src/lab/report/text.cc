@@ -29,15 +29,6 @@ std::string kernel_lines(const KernelImage& kernel) {
   return text + fmt::format("\n            sha256 {}\n", kernel.sha256);
 }
 
-// Text of several lines under a heading of 12 columns.
-std::string indented(std::string text) {
-  while (!text.empty() && text.back() == '\n') text.pop_back();
-  for (std::size_t at = text.find('\n'); at != std::string::npos; at = text.find('\n', at + 1)) {
-    text.insert(at + 1, 12, ' ');
-  }
-  return text;
-}
-
 std::string version_word(const RecoveryPlan& plan) {
   switch (plan.end) {
     case RecoveryEnd::kNothingToDo: return "nothing to recover";
@@ -135,7 +126,10 @@ std::string run_text(const RunOutcome& run) {
   text += fmt::format("  check     {:.2f} s of processor time, {:.2f} % of the run's {:.1f} s\n",
                       seconds_of(counters.judge_time), 100 * run.check_share(),
                       run.guest_cpu_seconds + run.disk.cpu_seconds);
-  if (!run.disk_words.empty()) text += "  disk      said: " + indented(run.disk_words) + "\n";
+  if (run.disk.failed_count != 0) {
+    text += fmt::format("  disk      {} failed, the first: {}\n",
+                        plural(run.disk.failed_count, "request", "requests"), run.disk.failure);
+  }
   if (!run.disk.record_trouble.empty()) text += "  recording " + run.disk.record_trouble + "\n";
   if (!run.kept.path.empty()) text += "  image     " + run.kept.path + "\n";
   if (!run.kept.why_not.empty()) text += "  image     not kept: " + run.kept.why_not + "\n";

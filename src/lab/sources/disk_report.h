@@ -20,6 +20,8 @@ struct DiskStatus {
   JudgeCounters counters;
   std::string trouble;              // why there is no journal to check; empty if there is one
   std::string record_trouble;       // why the recording ended early; empty if it did not
+  std::uint64_t failed_count = 0;   // requests that failed
+  std::string failure;              // why the first of them did
   std::uint64_t dropped_count = 0;  // findings that were counted but not told in full
   double cpu_seconds = 0;           // of the disk's process
   bool is_last = false;

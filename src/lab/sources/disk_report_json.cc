@@ -36,6 +36,8 @@ Result<DiskStatus> parse_status(const Parsed& json) {
   status.counters = TRY(counters_from_json(dump(json.at("counters"))));
   status.trouble = text_member(json, "trouble");
   status.record_trouble = text_member(json, "record_trouble");
+  status.failed_count = count_member(json, "failed");
+  status.failure = text_member(json, "failure");
   status.dropped_count = count_member(json, "dropped");
   status.cpu_seconds = seconds_member(json, "cpu");
   status.is_last = flag_member(json, "end");
@@ -57,6 +59,8 @@ std::string status_line(const DiskStatus& status) {
   return dump(Json{{"counters", Json::parse(counters_to_json(status.counters))},
                    {"trouble", status.trouble},
                    {"record_trouble", status.record_trouble},
+                   {"failed", status.failed_count},
+                   {"failure", status.failure},
                    {"dropped", status.dropped_count},
                    {"cpu", status.cpu_seconds},
                    {"end", status.is_last}});

@@ -95,6 +95,12 @@ void ServedDisk::report_counters(bool is_last) {
     if (!judge_->knows_journal() || !judge_->trouble().empty()) status.trouble = judge_->trouble();
     if (writer_) status.record_trouble = writer_->trouble();
   });
+  const RecordedDisk::Failures failures = recorded_->failures();
+  status.failed_count = failures.count;
+  if (failures.count != 0) {
+    status.failure =
+        std::string(failures.first.what) + " " + std::string(failures.first.detail.view());
+  }
   status.cpu_seconds = own_cpu_seconds();
   status.is_last = is_last;
   std::deque<std::string> lines;

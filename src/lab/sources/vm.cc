@@ -41,10 +41,10 @@ void append_disk(const VmOptions& options, std::vector<std::string>& words) {
          "-blockdev", "driver=throttle,node-name=slow-disk,throttle-group=slow,file=disk"});
   }
   // A request that fails is the guest's to hear of; QEMU's own way would stop the machine.
-  words.insert(words.end(), {"-device", "virtio-blk-pci,drive=" + drive +
-                                            ",iothread=disk-thread,write-cache=on,num-queues=" +
-                                            std::to_string(options.cpus) +
-                                            ",werror=report,rerror=report"});
+  words.insert(words.end(),
+               {"-device", "virtio-blk-pci,drive=" + drive +
+                               ",iothread=disk-thread,write-cache=on,num-queues=" +
+                               std::to_string(options.cpus) + ",werror=report,rerror=report"});
 }
 
 Result<void> check_options(const VmOptions& options) {

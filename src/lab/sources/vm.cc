@@ -164,14 +164,14 @@ Result<std::optional<GuestEvent>> VirtualMachine::poll(Nanoseconds limit) {
     if (off_at_) wait = std::min(wait, *off_at_ + kOffLimit - age());
     wait = std::max(wait, Nanoseconds(0));
     const std::string output = TRY(process_.read_output(wait));
-    if (!output.empty()) {
-      take_lines(console_.feed(output));
-    } else if (process_.is_output_at_end()) {
+    if (output.empty() && process_.is_output_at_end()) {
       TRY(finish());
-    } else {
-      TRY(check_limits());
-      if (events_.empty() && clock_->now() >= end) return std::optional<GuestEvent>();
+      continue;
     }
+    // Output without an end of its line keeps coming and is no event: the limits hold all the same.
+    take_lines(console_.feed(output));
+    TRY(check_limits());
+    if (events_.empty() && clock_->now() >= end) return std::optional<GuestEvent>();
   }
 }
 

@@ -116,6 +116,7 @@ class Run {
     if (!is_off_) {
       return end(Ending::kGuestLost, "QEMU ended with status " + std::to_string(event.code));
     }
+    if (!outcome_.load_ended) add_load_trouble("the load's end was not heard");
     if (!load_trouble_.empty()) return end(Ending::kLoadFailed, load_trouble_);
     end(Ending::kLoadEnded);
   }

@@ -10,6 +10,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/klog.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
@@ -30,6 +31,7 @@ constexpr std::size_t kEntriesMax = 64;   // of the root folder
 constexpr int kConsoleLevel = 5;          // loglevel= of vm.cc: more urgent ones are shown
 constexpr std::size_t kKernelLogBytes = std::size_t{512} << 10;
 constexpr auto kUnmountLimit = std::chrono::seconds(10);
+constexpr auto kConsoleLimit = std::chrono::seconds(2);
 constexpr auto kPause = std::chrono::milliseconds(10);
 
 std::string errno_text(int os_error) {
@@ -50,6 +52,7 @@ class Init {
   void say_kernel_log();
   void list_root();
   void run_commands();
+  void settle_console() const;
   void unmount();
 
   SteadyClock clock_;
@@ -208,7 +211,24 @@ void Init::run_commands() {
     end = run_guest_command(command, limits, clock_, voice_);
     if (end.code != 0) break;
   }
+  settle_console();
   voice_.say("load ended " + std::to_string(end.code) + (end.was_stopped ? " time limit" : ""));
+}
+
+// What a load has written to the console itself may still be on its way, and without a newline:
+// then the next line of the protocol would be the end of another one.
+void Init::settle_console() const {
+  const int console = ::open("/dev/console", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  if (console < 0) return;
+  const Nanoseconds end = clock_.now() + kConsoleLimit;
+  bool has_newline = false;
+  int waiting = 0;
+  do {
+    if (!has_newline) has_newline = ::write(console, "\n", 1) == 1;
+    if (::ioctl(console, TIOCOUTQ, &waiting) != 0) break;
+    if (waiting != 0 || !has_newline) std::this_thread::sleep_for(kPause);
+  } while ((waiting != 0 || !has_newline) && clock_.now() < end);
+  ::close(console);
 }
 
 void Init::unmount() {
@@ -236,6 +256,7 @@ void Init::run() {
         run_commands();
       }
       end_all_processes(clock_);
+      settle_console();
       unmount();
     }
   }

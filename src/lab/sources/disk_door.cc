@@ -11,6 +11,7 @@ namespace {
 constexpr auto kMkfsLimit = std::chrono::seconds(120);
 constexpr auto kServerStart = std::chrono::seconds(10);
 constexpr auto kServerStop = std::chrono::seconds(10);
+constexpr auto kLastWords = std::chrono::milliseconds(500);
 constexpr std::size_t kWordsMax = 4096;
 
 std::string last_part(const std::string& text) {
@@ -117,13 +118,24 @@ Result<std::optional<DiskReportLine>> DiskDoor::read_line(Nanoseconds limit) {
   return std::optional(std::move(line));
 }
 
+// They come in pieces: until nothing more has come within `limit`, or the end.
+Result<void> DiskDoor::take_words(Nanoseconds limit) {
+  const SteadyClock clock;
+  const Nanoseconds end = clock.now() + limit;
+  for (;;) {
+    const std::string piece = TRY(server_.read_output(end - clock.now()));
+    words_ += piece;
+    if (words_.size() > kWordsMax) words_.erase(0, words_.size() - kWordsMax);
+    if (piece.empty() || clock.now() >= end) return {};
+  }
+}
+
 Result<std::optional<DiskReportLine>> DiskDoor::next(Nanoseconds limit) {
   auto line = TRY(read_line(limit));
   if (line) return line;
   // A server whose words nobody takes would stop at a full pipe, and the disk with it.
   const bool has_ended = report_.is_at_end();
-  words_ += TRY(server_.read_output(std::chrono::milliseconds(has_ended ? 100 : 0)));
-  if (words_.size() > kWordsMax) words_.erase(0, words_.size() - kWordsMax);
+  TRY(take_words(has_ended ? Nanoseconds(kLastWords) : Nanoseconds{0}));
   if (!has_ended) return line;
   return fail_with(Errc::kAborted, "the disk's process ended by itself", last_part(words_));
 }

@@ -55,6 +55,7 @@ class DiskDoor {
         server_(std::move(server)),
         report_(std::move(report)) {}
   Result<std::optional<DiskReportLine>> read_line(Nanoseconds limit);
+  Result<void> take_words(Nanoseconds limit);
 
   File storage_;
   std::filesystem::path socket_;

@@ -34,8 +34,11 @@ TEST_F(Run, AShellsLoadWithARecordingThatIsTooSmall) {
   EXPECT_LT(verified->json["counters"]["writes"], run["counters"]["writes"]);
 }
 
+// It leaves the console in the middle of a line, which must not hide what is said of it.
 TEST_F(Run, ALoadThatFailsIsSaidWithItsWords) {
-  const auto ended = run(shell_load("echo a word of warning >&2; exit 7", {"--seconds", "60"}));
+  const auto ended =
+      run(shell_load("echo a word of warning >&2; cat /dev/zero > /dev/console & sleep 1; exit 7",
+                     {"--seconds", "60"}));
   if (!ended) return;
   SCOPED_TRACE(ended->output + ended->errors);
   ASSERT_EQ(ended->code, 3);
@@ -62,6 +65,14 @@ TEST_F(Run, AProgramThatIsNotThereIsNamed) {
   EXPECT_TRUE(!fs::exists(scratch() / "powercut-results") ||
               fs::is_empty(scratch() / "powercut-results"));
   EXPECT_TRUE(fs::exists(scratch() / "results"));
+}
+
+TEST_F(Run, ADiskThatCannotBeServedSaysWhy) {
+  const auto ended = run(shell_load("true", {"--record", "no-such-folder/x"}));
+  if (!ended) return;
+  EXPECT_EQ(ended->code, 3);
+  EXPECT_TRUE(has(ended->errors, "no-such-folder/x")) << ended->errors;
+  EXPECT_TRUE(has(ended->errors, "No such file")) << ended->errors;
 }
 
 TEST_F(Run, WordsWithoutSenseAreUsage) {

@@ -69,8 +69,8 @@ expect() {
     export POWERCUT_APT_LISTS=$scratch/lists
     export TMPDIR=$scratch PATH=$scratch/bin:$PATH root=$scratch/root
     unset POWERCUT_NO_INSTALL
-    bash -euo pipefail -c '. "$1/scripts/install.sh"; install_packages build run' bash "$repository" 2>&1 \
-      </dev/null
+    bash -euo pipefail -c '. "$1/scripts/install.sh"; install_packages build run' \
+      bash "$repository" 2>&1 </dev/null
   )
   actual=$?
   if [ "$actual" != "$status" ]; then

@@ -18,8 +18,6 @@ function(powercut_layer FOLDER)
     target_link_libraries(powercut_${NAME} INTERFACE powercut_flags ${LAYER_LINKS})
   endif()
   if(TESTS AND POWERCUT_TESTS)
-    find_package(GTest REQUIRED)
-    include(GoogleTest)
     add_executable(${NAME}_test ${TESTS})
     target_include_directories(${NAME}_test PRIVATE ${CMAKE_SOURCE_DIR})
     target_compile_definitions(${NAME}_test PRIVATE

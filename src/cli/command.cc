@@ -61,8 +61,7 @@ void LiveLine::clear() {
 Result<lab::LabEnvironment> make_environment(const Clock& clock, LiveLine& live) {
   catch_interrupts();
   std::error_code error;
-  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
-  const auto guest = program.parent_path() / "powercut-guest";
+  const auto guest = program_directory() / "powercut-guest";
   if (!std::filesystem::exists(guest, error)) {
     return fail_with(Errc::kNotFound, "the guest's program is not beside ours; build it",
                      guest.string());

@@ -157,6 +157,17 @@ class Demo {
   LiveLine live_;
 };
 
+// In the source tree that the program was built in, or where an installation puts it.
+std::string shipped_recording() {
+  std::error_code error;
+  for (const char* const place :
+       {"../../share/first-find.pcrec", "../share/powercut/first-find.pcrec"}) {
+    const auto candidate = (program_directory() / place).lexically_normal();
+    if (std::filesystem::exists(candidate, error)) return candidate.string();
+  }
+  return "share/first-find.pcrec";
+}
+
 }  // namespace
 
 void add_demo(CommandLine& line) {
@@ -166,7 +177,7 @@ void add_demo(CommandLine& line) {
   command->add_option("--bad", words->bad, "the kernel to catch");
   command->add_option("--good", words->good, "the kernel to compare with");
   command->add_option("--output", words->output, "folder for the results");
-  words->recording = "share/first-find.pcrec";
+  words->recording = shipped_recording();
   command->add_option("--recording", words->recording, "what is shown where no kernel can be had");
   command->callback([&line, words] { line.exit_code = Demo(*words).show(); });
 }

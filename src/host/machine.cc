@@ -155,4 +155,9 @@ bool was_interrupted() noexcept {
   return is_interrupted.load(std::memory_order_relaxed);
 }
 
+std::filesystem::path program_directory() {
+  std::error_code error;
+  return std::filesystem::read_symlink("/proc/self/exe", error).parent_path();
+}
+
 }  // namespace powercut

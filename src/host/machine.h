@@ -17,6 +17,9 @@ bool is_root();
 bool is_terminal(int fd);
 std::uint64_t free_disk_bytes(const std::filesystem::path& directory);  // 0 if unknown
 
+// The folder of the program that runs; empty if it cannot be told.
+std::filesystem::path program_directory();
+
 // $XDG_CACHE_HOME/powercut, else ~/.cache/powercut; made if absent.
 Result<std::filesystem::path> cache_directory();
 

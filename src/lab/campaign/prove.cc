@@ -70,6 +70,14 @@ Result<E2fsckOpinion> ask_e2fsck(const std::filesystem::path& image,
   return opinion;
 }
 
+// A line of the kernel's log without the time in front of it.
+std::string without_time(const std::string& line) {
+  const std::size_t end = line.find("] ");
+  const bool has_time = line.starts_with('[') && end != std::string::npos &&
+                        line.find_first_not_of("[ .0123456789") == end;
+  return has_time ? line.substr(end + 2) : line;
+}
+
 class KernelQuestion {
  public:
   KernelQuestion(const ProveOptions& options, const LabEnvironment& environment,
@@ -137,9 +145,10 @@ class KernelQuestion {
     }
     const bool is_of_interest = event.text.find("JBD2") != std::string::npos ||
                                 event.text.find("EXT4-fs") != std::string::npos;
-    const bool is_new = std::ranges::find(opinion_.lines, event.text) == opinion_.lines.end();
+    const std::string line = without_time(event.text);
+    const bool is_new = std::ranges::find(opinion_.lines, line) == opinion_.lines.end();
     if (is_of_interest && is_new && opinion_.lines.size() < kLinesMax) {
-      opinion_.lines.push_back(event.text);
+      opinion_.lines.push_back(line);
     }
     return false;
   }

@@ -37,9 +37,8 @@ Result<File> make_storage(const DiskDoorOptions& options) {
 // Beside the program that is running, or where an installation puts it.
 Result<std::filesystem::path> find_plugin() {
   std::error_code error;
-  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
   for (const char* const place : {"powercut-disk.so", "../lib/powercut/powercut-disk.so"}) {
-    const auto candidate = program.parent_path() / place;
+    const auto candidate = program_directory() / place;
     if (std::filesystem::exists(candidate, error)) return candidate;
   }
   return fail_with(Errc::kNotFound, "the disk's plugin is not beside the program",

@@ -2,8 +2,8 @@
 # The figures of docs/figures.md on hunts: bench/hunt_figures.sh [TRIES] [FOLDER]
 #
 # TRIES (10) hunts on Linux 6.1 until the first mismatch, each followed by its proof; then as many
-# on Linux 6.12, each as long as the longest of the first kind, but at least 20 s.  A line a try, and
-# the counts at the end.  FOLDER (a new one in /tmp) keeps the JSON; the images are removed.
+# on Linux 6.12, each as long as the longest of the first kind, but at least 20 s.  A line a try,
+# and the counts at the end.  FOLDER (a new one in /tmp) keeps the JSON; the images are removed.
 set -u
 tries=${1:-10}
 folder=${2:-$(mktemp -d /tmp/powercut-figures.XXXXXX)}

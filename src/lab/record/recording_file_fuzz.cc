@@ -1,4 +1,6 @@
 // Hostile recordings: read, and played to an observer that looks at every byte.
+#include <algorithm>
+
 #include "lab/record/recording_file.h"
 
 namespace {
@@ -11,7 +13,7 @@ class BytesStore final : public ByteStore {
   std::uint64_t size_bytes() const override { return bytes_.size(); }
   Result<void> read_at(std::uint64_t offset, MutableBytes into) const override {
     CHECK(offset <= bytes_.size() && bytes_.size() - offset >= into.size(), "read past the end");
-    std::memcpy(into.data(), bytes_.data() + offset, into.size());
+    std::copy_n(bytes_.begin() + static_cast<std::ptrdiff_t>(offset), into.size(), into.begin());
     return {};
   }
   Result<void> write_at(std::uint64_t, Bytes) override { return fail(Errc::kReadOnly, "fuzz"); }

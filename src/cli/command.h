@@ -60,7 +60,7 @@ class LiveLine {
 // Errors: kNotFound: powercut-guest is not beside the program.
 Result<lab::LabEnvironment> make_environment(const Clock& clock, LiveLine& live);
 
-// KERNEL with its options: --kernel-modules etc.  Prints what is being fetched.
+// The kernel of that name; `modules_dir` (may be empty) is for a bzImage.  Prints what is fetched.
 Result<lab::KernelImage> obtain_kernel_by_name(const std::string& spec,
                                                const std::string& modules_dir);
 

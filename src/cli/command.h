@@ -30,6 +30,8 @@ void add_hunt(CommandLine& line);
 void add_run(CommandLine& line);
 void add_prove(CommandLine& line);
 void add_verify(CommandLine& line);
+void add_journal(CommandLine& line);
+void add_image(CommandLine& line);
 void add_workload(CommandLine& line);
 void add_demo(CommandLine& line);
 

@@ -12,6 +12,8 @@ int main(int argument_count, char** arguments) {
   add_run(line);
   add_prove(line);
   add_verify(line);
+  add_journal(line);
+  add_image(line);
   add_workload(line);
   try {
     line.app.parse(argument_count, arguments);

@@ -356,6 +356,27 @@ TEST(Ext4Directories, RulesOfABlock) {
   }
 }
 
+TEST(Ext4Directories, DotsOfAnHtreeRootAreInodes) {
+  const Superblock superblock = plain_superblock();
+  const OwnerSeed owner{kRootInode, 0};
+  HtreeRoot root;
+  root.self = root.parent = kRootInode;
+  root.hash_version = 1;
+  root.entries = {{0, FileBlock(1)}};
+  std::vector<std::uint8_t> good(1024);
+  root.encode(good, owner, superblock);
+  ASSERT_TRUE(HtreeRoot::parse(good, BlockNo(5), owner, superblock));
+  for (const std::size_t offset : {0u, 12u}) {
+    for (const std::uint32_t inode : {0u, 1001u}) {
+      auto block = good;
+      store(block, offset, Le32(inode));
+      const auto parsed = HtreeRoot::parse(block, BlockNo(5), owner, superblock);
+      ASSERT_FALSE(parsed) << offset;
+      EXPECT_STREQ(parsed.error().what, "htree root: . or .. is no inode");
+    }
+  }
+}
+
 TEST(Ext4Directories, EncodeWritesTheWholeTail) {
   Superblock superblock = plain_superblock();
   superblock.ro_compat = static_cast<std::uint32_t>(Ext4RoCompat::kMetadataChecksum);

@@ -89,9 +89,10 @@ Result<void> check_root(const disk::HtreeRootBlock& stored, BlockNo place,
   if (!has_dots) {
     return fail(Errc::kCorrupt, "htree root: does not begin with . and ..", place.value());
   }
-  if (stored.dot.inode.value() > superblock.inode_count ||
-      stored.dotdot.inode.value() > superblock.inode_count) {
-    return fail(Errc::kCorrupt, "htree root: inode past the last", place.value());
+  for (const disk::DirEntry& entry : {stored.dot, stored.dotdot}) {
+    if (entry.inode.value() == 0 || entry.inode.value() > superblock.inode_count) {
+      return fail(Errc::kCorrupt, "htree root: . or .. is no inode", place.value());
+    }
   }
   if (stored.reserved_zero.value() != 0 || stored.info_bytes != kInfoBytes) {
     return fail(Errc::kCorrupt, "htree root: information record", place.value());

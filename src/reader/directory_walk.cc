@@ -1,6 +1,7 @@
 #include "reader/directory_walk.h"
 
-#include "reader/extent_walk.h"
+#include "reader/block_map.h"
+#include "reader/inline_data.h"
 
 namespace powercut {
 namespace {
@@ -81,6 +82,9 @@ Result<bool> walk_directory(const Volume& volume, InodeNo number, const Inode& i
     return fail_with(Errc::kUnsupported, "directory: names are encrypted",
                      feature_name(Ext4Incompat::kEncrypt), number.value());
   }
+  if (inode.has(InodeFlag::kInlineData)) {
+    return walk_inline_directory(volume, number, inode, visit);
+  }
   const std::uint32_t block_bytes = volume.superblock().block_bytes();
   if (inode.size % block_bytes != 0) {
     return fail(Errc::kCorrupt, "directory: size is no whole number of blocks", number.value());
@@ -92,7 +96,7 @@ Result<bool> walk_directory(const Volume& volume, InodeNo number, const Inode& i
     outcome = walk.run(found, end);
     return outcome.has_value() && *outcome;
   };
-  TRY(walk_extents(volume, number, inode, FileRange{0, end}, run));
+  TRY(walk_block_map(volume, number, inode, FileRange{0, end}, run));
   return outcome;
 }
 

@@ -68,16 +68,6 @@ class ExtentWalk {
 Result<bool> walk_extents(const Volume& volume, InodeNo number, const Inode& inode,
                           const FileRange& range, const Volume::RunVisitor& run,
                           const Volume::TreeVisitor& tree) {
-  if (inode.has(InodeFlag::kInlineData)) {
-    return fail_with(Errc::kUnsupported, "inode: content in the inode",
-                     feature_name(Ext4Incompat::kInlineData), number.value());
-  }
-  if (!inode.has_block_map()) return true;
-  if (!inode.has(InodeFlag::kExtents)) {
-    if (all_zero(inode.block_area)) return true;  // no blocks in either form
-    return fail(Errc::kUnsupported, "inode: indirect blocks (a file without extents)",
-                number.value());
-  }
   const auto root = TRY(ExtentNode::parse_root(inode.block_area, number, volume.superblock()));
   const auto owner = OwnerSeed::make(volume.superblock(), number, inode.generation);
   return ExtentWalk(volume, owner, range, run, tree).node(root, FileRange{}, number.value());

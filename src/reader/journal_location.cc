@@ -42,4 +42,8 @@ Result<JournalMap> locate_journal(const Volume& volume) {
   return JournalMap::make(std::move(runs), superblock.block_bytes(), superblock.block_count);
 }
 
+Result<JournalMap> locate_external_journal(const Superblock&, const BlockView&, std::uint64_t) {
+  return fail(Errc::kUnsupported, "journal: on a device of its own");
+}
+
 }  // namespace powercut

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "base/stored_int.h"
-#include "reader/extent_walk.h"
+#include "reader/block_map.h"
 #include "reader/inode_scan.h"
 #include "reader/path_walk.h"
 
@@ -158,20 +158,15 @@ class OwnerSearch {
         found(kind_of_content(number, inode));
         return false;
       };
-      const auto walked = walk_extents(volume_, number, inode, FileRange{}, run, tree);
-      // What is not understood (indirect blocks) can hide the block as well as damage can; but the
-      // resize inode's blocks are known by their place.
-      if (!walked && number != kResizeInode && !holds_no_blocks(inode)) {
-        note_damage(walked.error());
-      }
+      const auto walked = walk_block_map(volume_, number, inode, FileRange{}, run, tree);
+      // The resize inode's blocks are known by their place.
+      if (!walked && number != kResizeInode) note_damage(walked.error());
     }
     if (!is_found()) return false;
     found_.inode = number;
     name(number, inode);
     return true;
   }
-
-  static bool holds_no_blocks(const Inode& inode) { return inode.has(InodeFlag::kInlineData); }
 
   OwnerKind kind_of_content(InodeNo number, const Inode& inode) const {
     if (superblock_.has(Ext4Compat::kHasJournal) && number == superblock_.journal_inode) {

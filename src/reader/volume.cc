@@ -2,8 +2,9 @@
 
 #include <algorithm>
 
+#include "reader/block_map.h"
 #include "reader/directory_walk.h"
-#include "reader/extent_walk.h"
+#include "reader/inline_data.h"
 #include "reader/inode_scan.h"
 
 namespace powercut {
@@ -38,7 +39,7 @@ Result<GroupDescriptor> Volume::group(std::uint32_t index) const {
   return GroupDescriptor::parse(bytes, index, superblock_);
 }
 
-Result<Inode> Volume::inode(InodeNo number) const {
+Result<std::vector<std::uint8_t>> Volume::stored_inode(InodeNo number) const {
   if (number.value() == 0 || number.value() > superblock_.inode_count) {
     return fail(Errc::kInvalid, "inode: no such number", number.value());
   }
@@ -49,6 +50,11 @@ Result<Inode> Volume::inode(InodeNo number) const {
       std::uint64_t{position % superblock_.inodes_per_group} * superblock_.inode_bytes;
   std::vector<std::uint8_t> bytes(superblock_.inode_bytes);
   TRY(view_->read(at, bytes));
+  return bytes;
+}
+
+Result<Inode> Volume::inode(InodeNo number) const {
+  const auto bytes = TRY(stored_inode(number));
   return Inode::parse(bytes, number, superblock_);
 }
 
@@ -64,7 +70,7 @@ Result<void> Volume::read_block(BlockNo block, MutableBytes into) const {
 
 Result<void> Volume::for_each_run(InodeNo number, const Inode& inode, const RunVisitor& visit,
                                   const TreeVisitor& tree) const {
-  TRY(walk_extents(*this, number, inode, FileRange{}, visit, tree));
+  TRY(walk_block_map(*this, number, inode, FileRange{}, visit, tree));
   return {};
 }
 
@@ -88,6 +94,11 @@ Result<std::size_t> Volume::read_file(InodeNo number, const Inode& inode, std::u
                 into.begin());
     return count;
   }
+  if (inode.has(InodeFlag::kInlineData)) {
+    const auto content = TRY(read_inline_data(*this, number, inode));
+    std::copy_n(content.begin() + static_cast<std::ptrdiff_t>(offset), count, into.begin());
+    return count;
+  }
   std::fill_n(into.begin(), count, std::uint8_t{0});
   const std::uint64_t block_bytes = superblock_.block_bytes();
   const std::uint64_t end = offset + count;
@@ -102,9 +113,24 @@ Result<std::size_t> Volume::read_file(InodeNo number, const Inode& inode, std::u
     return outcome.has_value();
   };
   const FileRange range{offset / block_bytes, (end + block_bytes - 1) / block_bytes};
-  TRY(walk_extents(*this, number, inode, range, copy));
+  TRY(walk_block_map(*this, number, inode, range, copy));
   if (!outcome) return Failure{outcome.error()};
   return count;
+}
+
+Result<std::string> Volume::read_link(InodeNo number, const Inode& inode) const {
+  if (!inode.is(InodeType::kSymlink)) {
+    return fail(Errc::kInvalid, "inode: not a symlink", number.value());
+  }
+  if (inode.size == 0 || inode.size > superblock_.block_bytes()) {
+    return fail(Errc::kCorrupt, "symlink: no target, or one longer than a block", number.value());
+  }
+  std::vector<std::uint8_t> target(static_cast<std::size_t>(inode.size));
+  TRY(read_file(number, inode, 0, target));
+  if (std::ranges::find(target, 0) != target.end()) {
+    return fail(Errc::kCorrupt, "symlink: a zero byte in its target", number.value());
+  }
+  return std::string(target.begin(), target.end());
 }
 
 Result<void> Volume::for_each_inode(const InodeVisitor& visit) const {
@@ -119,32 +145,6 @@ Result<void> Volume::for_each_inode(const InodeVisitor& visit) const {
     if (!goes_on) return outcome;
   }
   return {};
-}
-
-Result<InodeNo> Volume::find(std::string_view path) const {
-  if (path.empty() || path.front() != '/') {
-    return fail_with(Errc::kInvalid, "path: not absolute", path);
-  }
-  InodeNo at = kRootInode;
-  std::size_t begin = 0;
-  while (begin < path.size()) {
-    const std::size_t end = std::min(path.find('/', begin), path.size());
-    const std::string_view name = path.substr(begin, end - begin);
-    begin = end + 1;
-    if (name.empty()) continue;
-    const auto directory = TRY(inode(at));
-    if (!directory.is(InodeType::kDirectory)) {
-      return fail_with(Errc::kNotFound, "path: passes what is no directory", path, at.value());
-    }
-    InodeNo next;
-    TRY(for_each_entry(at, directory, [&](const DirectoryEntry& entry) {
-      if (entry.name == name) next = entry.inode;
-      return next.value() == 0;
-    }));
-    if (next.value() == 0) return fail_with(Errc::kNotFound, "path", path, at.value());
-    at = next;
-  }
-  return at;
 }
 
 }  // namespace powercut

@@ -28,6 +28,13 @@ struct FileRun {
   bool is_unwritten = false;  // allocated, reads as zeroes
 };
 
+// An extended attribute, with the name that getfattr shows: "user.mime", "system.posix_acl_access".
+struct Xattr {
+  std::string name;  // bytes, not checked to be text
+  std::vector<std::uint8_t>
+      value;  // as stored; an ACL in ext4's form, not the kernel's (Acl::parse)
+};
+
 struct DirectoryEntry {
   InodeNo inode;
   std::string name;            // bytes, not checked to be text
@@ -52,8 +59,8 @@ class Volume {
 
   // A visitor that returns false stops the walk; that is no error.
   // Calls visit(run) for every mapped run of the file in ascending order, and tree(block) (if
-  // given) for every block of its extent tree.  Errors: kCorrupt, kChecksum, kIo; kUnsupported for
-  // files without extents (indirect blocks) and inline data, by name.
+  // given) for every block of its extent tree, or every indirect block.  Content that lies in the
+  // inode (inline data) has no runs.  Errors: kCorrupt, kChecksum, kIo.
   using RunVisitor = std::function<bool(const FileRun&)>;
   using TreeVisitor = std::function<bool(BlockNo)>;
   Result<void> for_each_run(InodeNo number, const Inode& inode, const RunVisitor& visit,
@@ -65,9 +72,26 @@ class Volume {
   // the count, less than asked only at the end of the file.
   Result<std::size_t> read_file(InodeNo number, const Inode& inode, std::uint64_t offset,
                                 MutableBytes into) const;
+  // Where a symlink points to.  Errors: kInvalid: no symlink; kCorrupt (no target, or one with a
+  // zero byte, or longer than a block), and as read_file.
+  Result<std::string> read_link(InodeNo number, const Inode& inode) const;
+  // Calls visit(xattr) for every extended attribute: those in the inode, then those in its block;
+  // values that are inodes of their own are read.  Inline data ("system.data") is none.
+  // Errors: kCorrupt, kChecksum, kIo; kLimit: a value longer than 64 KiB, as Linux has it.
+  using XattrVisitor = std::function<bool(const Xattr&)>;
+  Result<void> for_each_xattr(InodeNo number, const Inode& inode, const XattrVisitor& visit) const;
+  // Every inode that recovery would delete or truncate: those on the list that starts in the
+  // superblock, then those in the orphan file.  Errors: kCorrupt (also a list that comes back to
+  // itself), kChecksum, kIo.
+  Result<void> for_each_orphan(const std::function<bool(InodeNo)>& visit) const;
   // Every inode in use, in order; inode tables known to be unused are not read.
   using InodeVisitor = std::function<bool(InodeNo, const Inode&)>;
   Result<void> for_each_inode(const InodeVisitor& visit) const;
+  // The inode of that name in a directory: through the htree where there is one whose hash is
+  // known, else by looking at every entry.  Errors: kNotFound, and as for_each_entry.
+  Result<InodeNo> lookup(InodeNo directory, const Inode& inode, std::string_view name) const;
+  // The stored bytes of an inode, superblock().inode_bytes long, not checked.
+  Result<std::vector<std::uint8_t>> stored_inode(InodeNo number) const;
   // The inode at an absolute path, without following symlinks.  Errors: kNotFound, and as above.
   Result<InodeNo> find(std::string_view path) const;
 
@@ -81,5 +105,12 @@ class Volume {
 // Where the journal of a file system lies.  Errors: kNotFound: there is none inside (no journal, or
 // an external one); else as Volume.
 Result<JournalMap> locate_journal(const Volume& volume);
+
+// Where the journal lies on a device of its own, which follows the `file_system_blocks` blocks of
+// the file system's on a JoinedDevice.  `journal` is that device alone.
+// Errors: kInvalid: it is no journal device, or that of another file system (its UUID); kCorrupt:
+// blocks of another size, a log longer than the device; kIo.
+Result<JournalMap> locate_external_journal(const Superblock& file_system, const BlockView& journal,
+                                           std::uint64_t file_system_blocks);
 
 }  // namespace powercut

@@ -47,7 +47,7 @@ Result<void> apply_recovery(const RecoveryPlan& plan, const BlockView& source,
     }
   }
   TRY(target.flush());
-  if (plan.end != RecoveryEnd::kClean) return {};
+  if (!plan.empties_log) return {};
   return empty_log(plan, reader, buffer, target);
 }
 

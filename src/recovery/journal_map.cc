@@ -41,7 +41,8 @@ Result<std::vector<JournalMap::Run>> joined_runs(const std::vector<JournalMap::R
 }  // namespace
 
 Result<JournalMap> JournalMap::make(std::vector<Run> runs, std::uint32_t block_bytes,
-                                    std::uint64_t device_blocks) {
+                                    std::uint64_t device_blocks,
+                                    std::optional<std::uint64_t> home_blocks) {
   if (!std::has_single_bit(block_bytes) || block_bytes < 1024 || block_bytes > 65536) {
     return fail(Errc::kCorrupt, "journal map: block size is no power of 2 from 1 to 64 KiB",
                 block_bytes);
@@ -51,6 +52,7 @@ Result<JournalMap> JournalMap::make(std::vector<Run> runs, std::uint32_t block_b
   std::ranges::sort(runs, {}, &Run::log);
   JournalMap map;
   map.block_bytes_ = block_bytes;
+  map.home_blocks_ = home_blocks.value_or(device_blocks);
   map.by_log_ = TRY(joined_runs(runs));
   map.block_count_ = map.by_log_.back().log.value() + map.by_log_.back().count;
   map.by_device_ = map.by_log_;

@@ -13,8 +13,8 @@ class LogReader {
 
   std::uint32_t block_bytes() const { return map_.block_bytes(); }
   const JournalMap& map() const { return map_; }
-  // The file system's blocks: home blocks are below it.
-  std::uint64_t device_blocks() const { return device_.size_bytes() / block_bytes(); }
+  // Home blocks are below it.
+  std::uint64_t home_blocks() const { return map_.home_blocks(); }
 
   // Reads one log block; `into` is one block.  Errors: kIo, or what the device says.
   Result<void> read(LogBlock log, MutableBytes into) const {

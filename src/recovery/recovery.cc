@@ -85,7 +85,7 @@ class Judge {
 
  private:
   Result<std::optional<Damage>> damage_of(const LoggedBlock& block, Tid tid, std::uint32_t stored) {
-    const bool is_outside = block.home.value() >= reader_.device_blocks() ||
+    const bool is_outside = block.home.value() >= reader_.home_blocks() ||
                             reader_.map().log_block(block.home).has_value();
     if (is_outside) {
       return std::optional(Damage{RecoveryRule::kBlockOutside, tid, block.log, block.home});
@@ -135,6 +135,7 @@ void settle_end(RecoveryPlan& plan, const LogScan& scan) {
   plan.end_block = scan.end_block;
   plan.next_tid = scan.next_tid;
   plan.is_cut_short = scan.is_cut_short;
+  plan.empties_log = plan.end == RecoveryEnd::kClean || plan.recover_as == RecoverAs::kE2fsck;
   if (scan.damage) plan.damages.push_back(*scan.damage);
   if (scan.is_replay_refused) refuse_replay(plan);
   count_verdicts(plan);
@@ -146,6 +147,7 @@ Result<RecoveryPlan> plan_recovery(const BlockView& device, const JournalMap& ma
                                    const RecoveryOptions& options) {
   const LogReader reader(device, map);
   RecoveryPlan plan;
+  plan.recover_as = options.recover_as;
   plan.superblock = TRY(read_superblock(reader));
   plan.next_tid = plan.superblock.sequence;
   if (plan.superblock.start.value() == 0) return plan;

@@ -17,9 +17,20 @@
 
 #include "block/block_device.h"
 #include "format/jbd2.h"
+#include "format/jbd2_fast_commit.h"
 #include "recovery/journal_map.h"
 
 namespace powercut {
+
+// Whose rules: they differ in a few rows of the table, and in what becomes of a damaged log.
+enum class RecoverAs : std::uint8_t {
+  kLinux,    // Linux from 6.11 on
+  kLinux61,  // Linux 5.10 to 6.10
+  kE2fsck,   // e2fsck 1.47: replays what it can, empties the log whatever it found
+};
+// "linux", "linux-6.1", "e2fsck".
+std::string_view recover_as_name(RecoverAs rules);
+std::optional<RecoverAs> recover_as_of(std::string_view name);
 
 // How the recovery as a whole ends, in Linux's terms.
 enum class RecoveryEnd : std::uint8_t {
@@ -85,6 +96,11 @@ struct RecoveryPlan {
   // drops whole transactions behind a damaged commit block without a word (kCommitChecksum).
   std::vector<Damage> damages;
   std::uint64_t replay_count = 0, revoked_count = 0, skipped_count = 0;
+  RecoverAs recover_as = RecoverAs::kLinux;
+  // Whether apply_recovery() empties the log: after a clean end; with kE2fsck after any.
+  bool empties_log = false;
+  // Fast commits that go on from the last whole transaction; only with `lists_fast_commits`.
+  std::optional<FastCommits> fast_commits;
 };
 
 struct RecoveryOptions {
@@ -93,6 +109,10 @@ struct RecoveryOptions {
   // Look at the checksum of every data block (the view of a live disk need not).  Without it no
   // data block is read, and a kV1 transaction counts as whole with its commit block.
   bool verify_data = true;
+  RecoverAs recover_as = RecoverAs::kLinux;
+  // Fast commits that would have to be replayed are put into the plan, which can then be looked at
+  // but not applied.  Without it they are an error.
+  bool lists_fast_commits = false;
 };
 
 // Scans the journal of `device` and decides.  `device` is the file system's device and holds the
@@ -103,12 +123,21 @@ struct RecoveryOptions {
 Result<RecoveryPlan> plan_recovery(const BlockView& device, const JournalMap& map,
                                    const RecoveryOptions& options = {});
 
-// Writes what the plan replays to its home blocks on `target`, in log order, then flushes; with
-// `end == kClean` also empties the log and flushes again: s_start = 0, and an s_sequence beyond
-// every tid that the log still holds (one past next_tid as Linux does; further if the plan is cut
-// short). `source` is what the plan was made of; it may be `target`.
+// Writes what the plan replays to its home blocks on `target`, then flushes; with `empties_log`
+// also empties the log and flushes again: s_start = 0, and an s_sequence beyond every tid that the
+// log still holds (one past next_tid as Linux does; further if the plan is cut short).  A home
+// block that several transactions hold is written once, with its last content.
+// Can be interrupted at any point and made again: the log is whole until all of it is home.
+// `source` is what the plan was made of; it may be `target`.
+// Errors: kUnsupported: the plan holds fast commits; kIo, kNoSpace.
 Result<void> apply_recovery(const RecoveryPlan& plan, const BlockView& source,
                             const JournalMap& map, BlockDevice& target);
+
+// Says in the ext4 superblock of `target` that its journal was recovered, and flushes: clears
+// needs_recovery; an error that the journal recorded, or a damaged log that was emptied (kE2fsck),
+// leaves the file system marked as in need of a check.  For a plan with `empties_log` or with
+// kNothingToDo, after apply_recovery().  Errors: as Superblock::parse; kIo.
+Result<void> mark_recovered(const RecoveryPlan& plan, BlockDevice& target);
 
 // A device as it would read after a plan: a home block that is replayed comes from the log.
 // Holds references to `device` and `map`; they must outlive it.  Read-only, made in one pass over

@@ -182,11 +182,20 @@ STORED_AT(CommitBlock, checksums, 0x10);
 STORED_AT(CommitBlock, seconds, 0x30);
 STORED_AT(CommitBlock, nanoseconds, 0x38);
 
-// The first record of a fast-commit area that is in use.  Little-endian.
+// The records of the fast-commit area.  Little-endian.  Each begins with its tag and the number of
+// bytes that follow; none goes past the end of its block.
+struct FastCommitTagHeader {
+  Le16 tag;     // fc_tag
+  Le16 length;  // fc_len: bytes of what follows
+};
+static_assert(sizeof(FastCommitTagHeader) == 4 && alignof(FastCommitTagHeader) == 1);
+STORED_AT(FastCommitTagHeader, tag, 0x0);
+STORED_AT(FastCommitTagHeader, length, 0x2);
+
 struct FastCommitHead {
   Le16 tag;       // fc_tag
-  Le16 length;    // fc_len: bytes of what follows
-  Le32 features;  // fc_features
+  Le16 length;    // fc_len
+  Le32 features;  // fc_features: 0
   Le32 tid;       // fc_tid
 };
 static_assert(sizeof(FastCommitHead) == 12 && alignof(FastCommitHead) == 1);
@@ -195,6 +204,47 @@ STORED_AT(FastCommitHead, length, 0x2);
 STORED_AT(FastCommitHead, features, 0x4);
 STORED_AT(FastCommitHead, tid, 0x8);
 
+struct FastCommitTail {  // what follows the header of a tail; the rest of its block is unused
+  Le32 tid;              // fc_tid
+  Le32 checksum;         // fc_crc: crc32c(0, all since the last tail, up to here)
+};
+static_assert(sizeof(FastCommitTail) == 8 && alignof(FastCommitTail) == 1);
+STORED_AT(FastCommitTail, tid, 0x0);
+STORED_AT(FastCommitTail, checksum, 0x4);
+
+struct FastCommitAddRange {
+  Le32 inode;        // fc_ino
+  Le32 file_block;   // ee_block of fc_ex, an extent
+  Le16 count;        // ee_len; above 32768: unwritten, less this
+  Le16 device_high;  // ee_start_hi
+  Le32 device_low;   // ee_start_lo
+};
+static_assert(sizeof(FastCommitAddRange) == 16 && alignof(FastCommitAddRange) == 1);
+STORED_AT(FastCommitAddRange, inode, 0x0);
+STORED_AT(FastCommitAddRange, file_block, 0x4);
+STORED_AT(FastCommitAddRange, count, 0x8);
+STORED_AT(FastCommitAddRange, device_high, 0xA);
+STORED_AT(FastCommitAddRange, device_low, 0xC);
+
+struct FastCommitDeleteRange {
+  Le32 inode;       // fc_ino
+  Le32 file_block;  // fc_lblk
+  Le32 count;       // fc_len
+};
+static_assert(sizeof(FastCommitDeleteRange) == 12 && alignof(FastCommitDeleteRange) == 1);
+STORED_AT(FastCommitDeleteRange, inode, 0x0);
+STORED_AT(FastCommitDeleteRange, file_block, 0x4);
+STORED_AT(FastCommitDeleteRange, count, 0x8);
+
+struct FastCommitName {  // kCreate, kLink, kUnlink: the name follows, up to the record's end
+  Le32 parent;           // fc_parent_ino
+  Le32 inode;            // fc_ino
+};
+static_assert(sizeof(FastCommitName) == 8 && alignof(FastCommitName) == 1);
+STORED_AT(FastCommitName, parent, 0x0);
+STORED_AT(FastCommitName, inode, 0x4);
+
 inline constexpr std::uint16_t kFastCommitHeadTag = 9;
+inline constexpr std::uint16_t kFastCommitUnwrittenBase = 32768;
 
 }  // namespace powercut::disk

@@ -6,8 +6,11 @@
 //   head     the first record of a fast commit: its features and the tid that it goes on from
 //   tail     the last record of a fast commit: its tid, and the checksum of all since the last tail
 //
-// A fast commit counts if it begins with a head of the expected tid and ends in a tail whose
-// checksum is right; what follows the last such tail is left over.
+// A fast commit counts if it ends in a tail of the expected tid whose checksum is right, and if all
+// before it count; the first one also begins with a head of that tid.  What follows the last such
+// tail is left over.  No record goes past the end of its block; a tail fills what is left of it.
+//
+// The area lies one block behind the ring: the block between them belongs to neither (observed).
 //
 // Source: Linux Documentation/filesystems/ext4/journal.rst, docs/format-jbd2.md.
 #pragma once
@@ -20,6 +23,7 @@
 
 #include "base/bytes.h"
 #include "base/units.h"
+#include "format/jbd2.h"
 
 namespace powercut {
 
@@ -54,10 +58,19 @@ struct FastCommits {
   std::vector<FastCommitRecord> records;  // of the whole commits, in order, pads left out
 };
 
+// The first log block of the area, and how many it has; 0 blocks without kFastCommit.
+struct FastCommitArea {
+  LogBlock first;
+  std::uint32_t block_count = 0;
+};
+FastCommitArea fast_commit_area(const JournalSuperblock& superblock);
+
 // The fast commits at the beginning of `area` (all blocks of it, one after another).  Nothing if it
 // does not begin with a head of `expected`, or if its first commit has no right tail.
-// `seed` as JournalFormat has it is not used: tails are summed from ~0 (observed).
-// Errors: kCorrupt: a record past the area's end or of an unknown tag inside a whole commit.
+// JournalFormat's seed is not used: a tail is crc32c(0, all since the last tail), the unused rest
+// of the last block left out (observed).
+// Errors: kCorrupt: a record of an unknown tag, or too short for its tag, inside a whole commit;
+// `where` is its offset.
 Result<std::optional<FastCommits>> parse_fast_commits(Bytes area, std::uint32_t block_bytes,
                                                       Tid expected);
 

@@ -38,6 +38,10 @@ Result<void> empty_log(const RecoveryPlan& plan, const LogReader& reader, Mutabl
 Result<void> apply_recovery(const RecoveryPlan& plan, const BlockView& source,
                             const JournalMap& map, BlockDevice& target) {
   if (plan.end == RecoveryEnd::kNothingToDo) return {};
+  if (plan.fast_commits) {
+    return fail(Errc::kUnsupported, "journal: fast commits are not replayed",
+                plan.fast_commits->tid.value());
+  }
   const LogReader reader(source, map);
   std::vector<std::uint8_t> buffer(reader.block_bytes());
   for (const LoggedTransaction& transaction : plan.transactions) {

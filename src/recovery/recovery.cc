@@ -9,6 +9,8 @@
 namespace powercut {
 namespace {
 
+constexpr std::uint32_t kFastCommitBytesMax = 64u << 20;
+
 Result<JournalSuperblock> read_superblock(const LogReader& reader) {
   std::vector<std::uint8_t> block(reader.block_bytes());
   TRY(reader.read(LogBlock(0), block));
@@ -24,14 +26,32 @@ Result<JournalSuperblock> read_superblock(const LogReader& reader) {
   return superblock;
 }
 
-// Linux replays the fast-commit area behind the ring if it goes on from the last whole transaction;
-// anything else there is left over.  To ignore such an area would drop what was fsynced.
-Result<void> refuse_fast_commits(const LogReader& reader, const JournalSuperblock& superblock,
-                                 Tid next_tid) {
-  if (!superblock.has(JournalIncompat::kFastCommit)) return {};
-  std::vector<std::uint8_t> block(reader.block_bytes());
-  TRY(reader.read(superblock.ring_end(), block));
-  if (parse_fast_commit_head(block) != next_tid) return {};
+// Linux replays the fast-commit area if it goes on from the last whole transaction (`next_tid` is
+// one past it); anything else there is left over.
+Result<std::optional<FastCommits>> read_fast_commits(const LogReader& reader,
+                                                     const JournalSuperblock& superblock,
+                                                     Tid next_tid) {
+  const FastCommitArea area = fast_commit_area(superblock);
+  if (area.block_count == 0) return std::optional<FastCommits>();
+  std::vector<std::uint8_t> bytes(reader.block_bytes());
+  TRY(reader.read(area.first, bytes));
+  if (parse_fast_commit_head(bytes) != next_tid) return std::optional<FastCommits>();
+  if (area.block_count > kFastCommitBytesMax / reader.block_bytes()) {
+    return fail(Errc::kLimit, "journal: fast-commit area over 64 MiB", area.block_count);
+  }
+  bytes.resize(std::size_t{area.block_count} * reader.block_bytes());
+  for (std::uint32_t i = 0; i < area.block_count; ++i) {
+    const std::size_t at = std::size_t{i} * reader.block_bytes();
+    TRY(reader.read(area.first + i, MutableBytes(bytes).subspan(at, reader.block_bytes())));
+  }
+  return parse_fast_commits(bytes, reader.block_bytes(), next_tid);
+}
+
+// To ignore fast commits would drop what was fsynced: they are listed, or refused by name.
+Result<void> look_at_fast_commits(const LogReader& reader, const RecoveryOptions& options,
+                                  Tid next_tid, RecoveryPlan& plan) {
+  plan.fast_commits = TRY(read_fast_commits(reader, plan.superblock, next_tid));
+  if (!plan.fast_commits || options.lists_fast_commits) return {};
   return fail(Errc::kUnsupported, "journal: fast commits are not replayed", next_tid.value());
 }
 
@@ -153,7 +173,7 @@ Result<RecoveryPlan> plan_recovery(const BlockView& device, const JournalMap& ma
   if (plan.superblock.start.value() == 0) return plan;
   LogScan scan = TRY(scan_log(reader, plan.superblock, options));
   if (!scan.is_cut_short && !scan.is_refused) {
-    TRY(refuse_fast_commits(reader, plan.superblock, scan.next_tid));
+    TRY(look_at_fast_commits(reader, options, scan.next_tid, plan));
   }
   const JournalFormat format = plan.superblock.format();
   const RevokeTable revokes(scan.whole);

@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 
+#include "base/crc32c.h"
 #include "base/prng.h"
 #include "base/stored_int.h"
 #include "block/memory_device.h"
@@ -619,21 +620,34 @@ TEST(Recovery, RefusesWhatItDoesNotKnow) {
   JournalBuilder builder(spec);
   fill(builder);
   Scene scene(builder);
-  const std::uint64_t area = (kJournalAt.value() + kLogBlocks - 4) * 4096;
+  // The first block behind the ring belongs to neither.
+  const std::uint64_t area = (kJournalAt.value() + kLogBlocks - 4 + 1) * 4096;
   EXPECT_TRUE(plan_recovery(scene.device, scene.map)) << "what lies in the area is left over";
-  const auto put_head = [&](std::uint32_t tid) {
-    const MutableBytes head = scene.device.bytes().subspan(area, 12);
-    store(head, 0, Le16(9));
-    store(head, 2, Le16(8));
-    store(head, 8, Le32(tid));
+  const auto put_commit = [&](std::uint32_t tid) {
+    const MutableBytes block = scene.device.bytes().subspan(area, 4096);
+    store(block, 0, Le16(9));  // head
+    store(block, 2, Le16(8));
+    store(block, 8, Le32(tid));
+    store(block, 12, Le16(8));  // tail
+    store(block, 14, Le16(4096 - 16));
+    store(block, 16, Le32(tid));
+    store(block, 20, Le32(crc32c(0, block.first(20))));
   };
-  put_head(3);
+  put_commit(3);
   EXPECT_TRUE(plan_recovery(scene.device, scene.map));
-  put_head(4);
+  put_commit(4);
   const auto plan = plan_recovery(scene.device, scene.map);
   ASSERT_FALSE(plan);
   EXPECT_EQ(plan.error().code, Errc::kUnsupported);
   EXPECT_TRUE(plan_recovery(scene.device, scene.map, {.up_to = Tid(3)}));
+  const auto listed = plan_recovery(scene.device, scene.map, {.lists_fast_commits = true});
+  ASSERT_TRUE(listed && listed->fast_commits);
+  EXPECT_EQ(listed->fast_commits->tid, Tid(4));
+  EXPECT_EQ(listed->fast_commits->commit_count, 1u);
+  OverlayDevice target(scene.device);
+  const auto applied = apply_recovery(*listed, scene.device, scene.map, target);
+  ASSERT_FALSE(applied);
+  EXPECT_EQ(applied.error().code, Errc::kUnsupported);
 
   const JournalMap short_map = map_in_one_run(kJournalAt, kLogBlocks - 1, 4096, kDeviceBlocks);
   const auto too_short = plan_recovery(scene.device, short_map);

@@ -1,7 +1,6 @@
 #include "base/result.h"
 
 #include <cstdlib>
-#include <string>
 
 #include <unistd.h>
 
@@ -23,6 +22,14 @@ std::string_view errc_name(Errc code) noexcept {
     case Errc::kTimeout: return "timed out";
   }
   return "unknown error";
+}
+
+std::string error_words(const Error& error) {
+  std::string text = error.what;
+  const std::string_view detail = error.detail.view();
+  if (!detail.empty()) return text.append(": ").append(detail);
+  if (error.where != 0) text += " (" + std::to_string(error.where) + ")";
+  return text;
 }
 
 void check_failed(const char* condition, const char* why, const char* file, int line) noexcept {

@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -73,6 +74,10 @@ struct Error {
   SourcePlace place;
   Detail detail;
 };
+
+// "thing: rule (where)", or "thing: rule: detail" where there is one: an operating system's number
+// is in words there.  The kind of the error (errc_name) is left out.
+std::string error_words(const Error& error);
 
 struct [[nodiscard]] Failure {
   Error error;

@@ -36,6 +36,13 @@ TEST(Result, HoldsAValueOrAnError) {
   EXPECT_EQ(bad.error().where, 7u);
 }
 
+TEST(Error, InWords) {
+  EXPECT_EQ(error_words(fail(Errc::kIo, "disk: gone").error), "disk: gone");
+  EXPECT_EQ(error_words(fail(Errc::kCorrupt, "inode: no type", 12).error), "inode: no type (12)");
+  EXPECT_EQ(error_words(fail_with(Errc::kNotFound, "cannot open a file", "x: none", 2).error),
+            "cannot open a file: x: none");
+}
+
 TEST(Result, TryGoesOnOrReturnsTheErrorAsItWasMade) {
   EXPECT_TRUE(halves_twice(8));
   const auto bad = halves_twice(6);  // 3 is odd

@@ -124,8 +124,7 @@ class KernelQuestion {
       ignore_error(door.next(Nanoseconds{0}), "the guest's own words count here");
       const auto event = vm.poll(std::chrono::milliseconds(50));
       if (!event) {
-        opinion_.trouble =
-            std::string(event.error().what) + ": " + std::string(event.error().detail.view());
+        opinion_.trouble = error_words(event.error());
         return;
       }
       if (*event) has_ended = take(**event);
@@ -197,8 +196,7 @@ Result<Proof> prove(const ProveOptions& options, const LabEnvironment& environme
   if (e2fsck) {
     proof.e2fsck = std::move(*e2fsck);
   } else {
-    proof.e2fsck_trouble =
-        std::string(e2fsck.error().what) + " " + std::string(e2fsck.error().detail.view());
+    proof.e2fsck_trouble = error_words(e2fsck.error());
   }
   if (!options.kernel) return proof;
   auto kernel = KernelQuestion(options, environment, folder.path()).ask();
@@ -207,8 +205,7 @@ Result<Proof> prove(const ProveOptions& options, const LabEnvironment& environme
   } else {
     KernelOpinion& none = proof.kernel.emplace();
     none.kernel = *options.kernel;
-    none.trouble =
-        std::string(kernel.error().what) + " " + std::string(kernel.error().detail.view());
+    none.trouble = error_words(kernel.error());
   }
   return proof;
 }

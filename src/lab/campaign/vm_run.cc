@@ -66,8 +66,7 @@ class Run {
     const auto event = vm_.poll(kTurn);
     outcome_.guest_cpu_seconds = std::max(outcome_.guest_cpu_seconds, vm_.process().cpu_seconds());
     if (!event) {
-      end(Ending::kGuestLost,
-          std::string(event.error().what) + ": " + std::string(event.error().detail.view()));
+      end(Ending::kGuestLost, error_words(event.error()));
     } else if (*event) {
       take_event(**event);
     }
@@ -125,8 +124,7 @@ class Run {
     for (std::size_t i = 0; i < kReportLinesPerTurn && !has_ended_; ++i) {
       const auto line = door_.next(Nanoseconds{0});
       if (!line) {
-        return end(Ending::kDiskLost,
-                   std::string(line.error().what) + ": " + std::string(line.error().detail.view()));
+        return end(Ending::kDiskLost, error_words(line.error()));
       }
       if (!*line) return;
       take_line(**line);

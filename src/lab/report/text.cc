@@ -53,10 +53,7 @@ std::string grouped(std::uint64_t number) {
 }
 
 std::string error_text(const Error& error) {
-  std::string text = fmt::format("{}: {}", errc_name(error.code), error.what);
-  if (error.where != 0) text += fmt::format(" ({})", error.where);
-  if (!error.detail.view().empty()) text += fmt::format(": {}", error.detail.view());
-  return text + "\n";
+  return fmt::format("{}: {}\n", errc_name(error.code), error_words(error));
 }
 
 std::string run_header_text(const RunOptions& options, const std::string& title) {

@@ -25,7 +25,7 @@ std::string run_text(const RunOutcome& run);
 std::string counts_text(std::span<const RunOutcome> runs);
 std::string proof_text(const Proof& proof, const ImageNote* note);
 std::string verification_text(const std::string& name, const Verification& verification);
-// "thing: rule (where) detail".
+// "kind: thing: rule (where)", or with the detail instead of the place.
 std::string error_text(const Error& error);
 
 }  // namespace powercut::lab

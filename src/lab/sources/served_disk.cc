@@ -58,8 +58,7 @@ void ServedDisk::keep_image() {
   if (copied) {
     kept.path = keep_.string();
   } else {
-    kept.why_not =
-        std::string(copied.error().what) + " " + std::string(copied.error().detail.view());
+    kept.why_not = error_words(copied.error());
   }
   queue_line(kept_line(kept));
 }
@@ -98,8 +97,7 @@ void ServedDisk::report_counters(bool is_last) {
   const RecordedDisk::Failures failures = recorded_->failures();
   status.failed_count = failures.count;
   if (failures.count != 0) {
-    status.failure =
-        std::string(failures.first.what) + " " + std::string(failures.first.detail.view());
+    status.failure = error_words(failures.first);
   }
   status.cpu_seconds = own_cpu_seconds();
   status.is_last = is_last;

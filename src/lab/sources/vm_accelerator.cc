@@ -42,12 +42,7 @@ Result<std::string> boot_once(const KernelImage& kernel, const std::filesystem::
     const auto event = machine.poll(std::chrono::seconds(1));
     if (machine.has_booted()) return std::string();
     if (was_interrupted()) return fail(Errc::kAborted, "KVM probe: interrupted");
-    if (!event) {
-      std::string reason = event.error().what;
-      const std::string_view detail = event.error().detail.view();
-      if (!detail.empty()) reason += ": " + std::string(detail);
-      return reason;
-    }
+    if (!event) return error_words(event.error());
   }
 }
 

@@ -69,8 +69,7 @@ int config_complete() {
 int after_fork() {
   auto served = ServedDisk::open(std::move(plugin_options));
   if (!served) {
-    nbdkit_error("powercut: %s: %s", served.error().what,
-                 std::string(served.error().detail.view()).c_str());
+    nbdkit_error("powercut: %s", error_words(served.error()).c_str());
     return -1;
   }
   plugin_served = std::move(*served);

@@ -197,9 +197,8 @@ Result<HotStoreTally> run_hot_store(const HotStoreOptions& options, const Clock&
 int hot_store_main(const std::vector<std::string>& words) {
   const auto options = parse_hot_store(words);
   if (!options) {
-    say(STDERR_FILENO, std::string(options.error().what) + ": " +
-                           std::string(options.error().detail.view()) +
-                           "\nusage: " + std::string(kHotStoreUsage) + "\n");
+    say(STDERR_FILENO,
+        error_words(options.error()) + "\nusage: " + std::string(kHotStoreUsage) + "\n");
     return 2;
   }
   const SteadyClock clock;

@@ -97,8 +97,7 @@ bool Init::read_job() {
   ::close(fd);
   auto job = parse_job(text);
   if (!job) {
-    voice_.say(std::string("trouble: ") + job.error().what + ": " +
-               std::string(job.error().detail.view()));
+    voice_.say("trouble: " + error_words(job.error()));
     return false;
   }
   job_ = std::move(job).value();

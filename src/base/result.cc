@@ -20,6 +20,7 @@ std::string_view errc_name(Errc code) noexcept {
     case Errc::kAborted: return "stopped";
     case Errc::kInvalid: return "invalid";
     case Errc::kTimeout: return "timed out";
+    case Errc::kInUse: return "in use";
   }
   return "unknown error";
 }

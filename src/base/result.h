@@ -37,6 +37,7 @@ enum class Errc : std::uint8_t {
   kAborted,      // stopped earlier, or interrupted
   kInvalid,      // the caller's words (arguments, options) make no sense
   kTimeout,      // a bounded wait ended without the thing waited for
+  kInUse,        // somebody else may be changing it: mounted, attached, locked
 };
 
 std::string_view errc_name(Errc code) noexcept;

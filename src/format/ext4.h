@@ -51,6 +51,17 @@ enum class Ext4State : std::uint16_t { kValid = 1, kErrors = 2, kOrphans = 4 }; 
 
 using Ext4Uuid = std::array<std::uint8_t, 16>;
 
+// What a kernel noted of an error that it found (s_first_error_*, s_last_error_*).
+struct ErrorRecord {
+  std::uint64_t seconds = 0;  // since 1970; 0: there was none
+  InodeNo inode;
+  std::uint64_t block = 0;
+  std::array<std::uint8_t, 32> function_bytes{};
+  std::uint32_t line = 0;
+  std::uint8_t code = 0;  // ext4's number for an errno; 0: not recorded
+  std::string_view function() const;
+};
+
 struct Superblock {
   std::uint64_t block_count = 0;         // s_blocks_count
   std::uint64_t reserved_blocks = 0;     // s_r_blocks_count
@@ -68,6 +79,8 @@ struct Superblock {
   std::uint64_t check_seconds = 0;       // s_lastcheck
   std::uint64_t mkfs_seconds = 0;        // s_mkfs_time
   std::uint16_t mount_count = 0;         // s_mnt_count
+  std::int16_t mount_count_max = -1;     // s_max_mnt_count: checked after so many; -1: never
+  std::uint32_t check_interval = 0;      // s_checkinterval, seconds; 0: none
   std::uint16_t state = 0;               // s_state, Ext4State bits
   std::uint16_t error_behaviour = 0;     // s_errors: 1 continue, 2 remount read-only, 3 panic
   std::uint32_t creator_os = 0;          // s_creator_os: 0 Linux
@@ -98,6 +111,9 @@ struct Superblock {
   std::uint8_t checksum_type = 0;        // s_checksum_type: 1, crc32c
   std::uint64_t kilobytes_written = 0;   // s_kbytes_written
   std::uint32_t error_count = 0;         // s_error_count
+  ErrorRecord first_error, last_error;
+  std::uint16_t reserved_uid = 0, reserved_gid = 0;                  // s_def_resuid, s_def_resgid
+  std::uint16_t mmp_interval = 0;                                    // s_mmp_interval, seconds
   InodeNo user_quota_inode, group_quota_inode, project_quota_inode;  // s_usr_, s_grp_, s_prj_
   std::uint32_t overhead_clusters = 0;                               // s_overhead_clusters
   std::array<std::uint32_t, 2> backup_groups{};                      // s_backup_bgs, sparse_super2

@@ -65,12 +65,32 @@ void take_counts(const disk::SuperBlock& stored, Superblock& values) {
       values.has(Ext4Incompat::k64Bit) ? stored.descriptor_bytes.value() : kSmallDescriptorBytes;
 }
 
+void take_errors(const disk::SuperBlock& stored, Superblock& values) {
+  values.error_count = stored.error_count;
+  values.first_error = {joined(stored.first_error_time, stored.first_error_time_high),
+                        InodeNo(stored.first_error_inode),
+                        stored.first_error_block,
+                        stored.first_error_function,
+                        stored.first_error_line,
+                        stored.first_error_code};
+  values.last_error = {joined(stored.last_error_time, stored.last_error_time_high),
+                       InodeNo(stored.last_error_inode),
+                       stored.last_error_block,
+                       stored.last_error_function,
+                       stored.last_error_line,
+                       stored.last_error_code};
+}
+
 void take_history(const disk::SuperBlock& stored, Superblock& values) {
   values.mount_seconds = joined(stored.mount_time, stored.mount_time_high);
   values.write_seconds = joined(stored.write_time, stored.write_time_high);
   values.check_seconds = joined(stored.check_time, stored.check_time_high);
   values.mkfs_seconds = joined(stored.mkfs_time, stored.mkfs_time_high);
   values.mount_count = stored.mount_count;
+  values.mount_count_max = static_cast<std::int16_t>(stored.mount_count_max.value());
+  values.check_interval = stored.check_interval;
+  values.reserved_uid = stored.reserved_uid;
+  values.reserved_gid = stored.reserved_gid;
   values.state = stored.state;
   values.error_behaviour = stored.error_behaviour;
   values.creator_os = stored.creator_os;
@@ -81,7 +101,7 @@ void take_history(const disk::SuperBlock& stored, Superblock& values) {
   values.default_mount_options = stored.default_mount_options;
   values.flags = stored.flags;
   values.kilobytes_written = stored.kilobytes_written;
-  values.error_count = stored.error_count;
+  take_errors(stored, values);
 }
 
 void take_places(const disk::SuperBlock& stored, Superblock& values) {
@@ -99,6 +119,7 @@ void take_places(const disk::SuperBlock& stored, Superblock& values) {
   values.extra_isize_min = stored.extra_isize_min;
   values.extra_isize_wanted = stored.extra_isize_wanted;
   values.mmp_block = BlockNo(stored.mmp_block);
+  values.mmp_interval = stored.mmp_interval;
   values.log_groups_per_flex = stored.log_groups_per_flex;
   values.checksum_type = stored.checksum_type;
   values.user_quota_inode = InodeNo(stored.user_quota_inode);
@@ -234,6 +255,24 @@ void put_counts(const Superblock& values, disk::SuperBlock& stored) {
   }
 }
 
+void put_errors(const Superblock& values, disk::SuperBlock& stored) {
+  stored.error_count = values.error_count;
+  stored.first_error_time = low_half(values.first_error.seconds);
+  stored.first_error_time_high = high_byte(values.first_error.seconds);
+  stored.first_error_inode = values.first_error.inode.value();
+  stored.first_error_block = values.first_error.block;
+  stored.first_error_function = values.first_error.function_bytes;
+  stored.first_error_line = values.first_error.line;
+  stored.first_error_code = values.first_error.code;
+  stored.last_error_time = low_half(values.last_error.seconds);
+  stored.last_error_time_high = high_byte(values.last_error.seconds);
+  stored.last_error_inode = values.last_error.inode.value();
+  stored.last_error_block = values.last_error.block;
+  stored.last_error_function = values.last_error.function_bytes;
+  stored.last_error_line = values.last_error.line;
+  stored.last_error_code = values.last_error.code;
+}
+
 void put_history(const Superblock& values, disk::SuperBlock& stored) {
   stored.mount_time = low_half(values.mount_seconds);
   stored.mount_time_high = high_byte(values.mount_seconds);
@@ -244,6 +283,10 @@ void put_history(const Superblock& values, disk::SuperBlock& stored) {
   stored.mkfs_time = low_half(values.mkfs_seconds);
   stored.mkfs_time_high = high_byte(values.mkfs_seconds);
   stored.mount_count = values.mount_count;
+  stored.mount_count_max = static_cast<std::uint16_t>(values.mount_count_max);
+  stored.check_interval = values.check_interval;
+  stored.reserved_uid = values.reserved_uid;
+  stored.reserved_gid = values.reserved_gid;
   stored.state = values.state;
   stored.error_behaviour = values.error_behaviour;
   stored.creator_os = values.creator_os;
@@ -258,7 +301,7 @@ void put_history(const Superblock& values, disk::SuperBlock& stored) {
   stored.default_mount_options = values.default_mount_options;
   stored.flags = values.flags;
   stored.kilobytes_written = values.kilobytes_written;
-  stored.error_count = values.error_count;
+  put_errors(values, stored);
 }
 
 void put_places(const Superblock& values, disk::SuperBlock& stored) {
@@ -276,6 +319,7 @@ void put_places(const Superblock& values, disk::SuperBlock& stored) {
   stored.extra_isize_min = values.extra_isize_min;
   stored.extra_isize_wanted = values.extra_isize_wanted;
   stored.mmp_block = values.mmp_block.value();
+  stored.mmp_interval = values.mmp_interval;
   stored.log_groups_per_flex = values.log_groups_per_flex;
   stored.checksum_type = values.checksum_type;
   stored.user_quota_inode = values.user_quota_inode.value();
@@ -333,6 +377,9 @@ void Superblock::encode(MutableBytes block) const {
   store(block, 0, stored);
 }
 
+std::string_view ErrorRecord::function() const {
+  return text_of(function_bytes);
+}
 std::string_view Superblock::label() const {
   return text_of(label_bytes);
 }

@@ -9,10 +9,13 @@
 
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "host/machine.h"
 
 namespace powercut {
 namespace {
@@ -31,6 +34,8 @@ Errc code_of(int os_error) noexcept {
     default: return Errc::kIo;
   }
 }
+
+constexpr const char* kHeld = "not opened for writing";
 
 // What an open descriptor stands for, for an error's text: its path, or "memfd:NAME".
 std::string name_of(int fd) {
@@ -63,6 +68,29 @@ Result<Fd> open_fd(const std::filesystem::path& path, int flags, mode_t mode, co
     if (fd.is_open()) return fd;
     if (errno != EINTR) return os_failure(what, path.native(), errno);
   }
+}
+
+// Linux looks at O_EXCL without O_CREAT for block devices only; two of us on a file keep apart by a
+// lock.
+Result<File> open_exclusively(const std::filesystem::path& path, int flags) {
+  Fd fd = TRY(open_fd(path, flags, 0, "cannot open a file"));
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0) {
+    return os_failure("cannot look at a file", path.native(), errno);
+  }
+  if (S_ISBLK(status.st_mode)) {
+    Fd alone(::open(path.c_str(), flags | O_EXCL | O_CLOEXEC));
+    if (!alone.is_open() && errno == EBUSY) {
+      return fail_with(Errc::kInUse, kHeld,
+                       path.native() + ": the kernel holds it (a mount, swap, ...)");
+    }
+    if (!alone.is_open()) return os_failure("cannot open a file", path.native(), errno);
+    return File::adopt(std::move(alone));
+  }
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    return fail_with(Errc::kInUse, kHeld, path.native() + ": by another powercut");
+  }
+  return File::adopt(std::move(fd));
 }
 
 Result<void> write_all(int fd, std::string_view content) {
@@ -116,7 +144,9 @@ Result<void> write_nonzero(File& to, std::uint64_t offset, Bytes bytes) {
   return to.write_at(offset + first, bytes.subspan(first, next - first));
 }
 
-Result<void> copy_data(const File& from, File& to) {
+}  // namespace
+
+Result<void> copy_into(const File& from, File& to) {
   std::vector<std::uint8_t> buffer(kPiece);
   std::uint64_t offset = 0;
   while (offset < from.size_bytes()) {
@@ -127,6 +157,7 @@ Result<void> copy_data(const File& from, File& to) {
       const auto length =
           static_cast<std::size_t>(std::min<std::uint64_t>(kPiece, from.size_bytes() - offset));
       const MutableBytes piece = MutableBytes(buffer).first(length);
+      if (was_interrupted()) return fail(Errc::kAborted, "copy of a file: interrupted");
       TRY(from.read_at(offset, piece));
       TRY(write_nonzero(to, offset, piece));
       offset += length;
@@ -139,8 +170,6 @@ Result<void> copy_data(const File& from, File& to) {
   }
   return to.sync();
 }
-
-}  // namespace
 
 Fd& Fd::operator=(Fd&& other) noexcept {
   if (this != &other) {
@@ -176,6 +205,7 @@ Failure os_failure(const char* what, std::string_view detail, int os_error) {
 Result<File> File::open(const std::filesystem::path& path, Access access) {
   // O_NONBLOCK: a FIFO of that name is refused, not waited for.
   const int flags = (access == Access::kRead ? O_RDONLY : O_RDWR) | O_NONBLOCK;
+  if (access == Access::kExclusive) return open_exclusively(path, flags);
   return adopt(TRY(open_fd(path, flags, 0, "cannot open a file")));
 }
 
@@ -292,7 +322,7 @@ Result<std::uint64_t> File::allocated_bytes() const {
 
 Result<void> copy_sparse(const File& from, const std::filesystem::path& to) {
   File copy = TRY(File::create(to, from.size_bytes()));
-  const Result<void> outcome = copy_data(from, copy);
+  const Result<void> outcome = copy_into(from, copy);
   if (!outcome) ::unlink(to.c_str());
   return outcome;
 }

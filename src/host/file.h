@@ -35,7 +35,14 @@ class Fd {
 // A file keeps the size it was opened with: reading past it is kIo, writing past it kNoSpace.
 class File final : public ByteStore {
  public:
-  enum class Access : std::uint8_t { kRead, kReadWrite };
+  enum class Access : std::uint8_t {
+    kRead,
+    kReadWrite,
+    // To read and write alone: a block device that the kernel uses (a mount, swap, a device on top
+    // of it) is refused, and so is a file that another of us has open in this way.
+    kExclusive,
+  };
+  // Errors: kNotFound, kReadOnly, kIo; kInUse (kExclusive).
   static Result<File> open(const std::filesystem::path& path, Access access);
   // A new file of `size_bytes`, all holes; an old one of that name is an error (kExists).
   static Result<File> create(const std::filesystem::path& path, std::uint64_t size_bytes);
@@ -63,8 +70,11 @@ class File final : public ByteStore {
   std::uint64_t size_bytes_ = 0;
 };
 
+// Copies the bytes of `from` into `to`, which is all holes and as long, and syncs; as below.
+Result<void> copy_into(const File& from, File& to);
 // Copies `from` to a new file at `to`, holes staying holes (SEEK_DATA), all-zero 4 KiB pieces
-// becoming holes.  On an error the new file is removed.
+// becoming holes.  On an error the new file is removed.  Errors: kIo, kNoSpace; kAborted: the user
+// interrupted it.
 Result<void> copy_sparse(const File& from, const std::filesystem::path& to);
 
 // A whole small file.  Errors: kLimit if it is longer than `bytes_max`.

@@ -4,6 +4,7 @@
 #include "block/store_device.h"
 #include "block/window_device.h"
 #include "host/file.h"
+#include "lab/image/partitions.h"
 
 namespace powercut::lab {
 namespace {
@@ -19,7 +20,7 @@ struct FileDisk {
 
 Result<std::unique_ptr<FileDisk>> open_disk(const std::filesystem::path& path, bool is_writable,
                                             std::uint64_t offset) {
-  const auto access = is_writable ? File::Access::kReadWrite : File::Access::kRead;
+  const auto access = is_writable ? File::Access::kExclusive : File::Access::kRead;
   auto disk = std::make_unique<FileDisk>(TRY(File::open(path, access)));
   const std::uint64_t size = disk->whole.size_bytes();
   if (offset >= size && offset != 0) {
@@ -27,6 +28,19 @@ Result<std::unique_ptr<FileDisk>> open_disk(const std::filesystem::path& path, b
   }
   if (offset != 0) disk->part.emplace(disk->whole, offset, size - offset);
   return disk;
+}
+
+// "no file system here" made more useful: where there is a partition table, its offsets.
+Error with_partitions(const Error& error, const BlockView& disk) {
+  const auto partitions = find_partitions(disk);
+  if (!partitions || partitions->empty()) return error;
+  std::string text = "there are partitions at";
+  for (const Partition& partition : *partitions) {
+    text += " " + std::to_string(partition.offset_bytes);
+  }
+  Error named = error;
+  named.detail = Detail(text + " (--offset)");
+  return named;
 }
 
 }  // namespace
@@ -49,7 +63,12 @@ struct ImageFile::Parts {
 
 Result<void> ImageFile::Parts::open_volume() {
   own = TRY(open_disk(options.path, options.is_writable, options.offset_bytes));
-  as_it_lies = TRY(Volume::open(own->disk()));
+  const auto opened = Volume::open(own->disk());
+  if (!opened) {
+    return Failure{options.offset_bytes == 0 ? with_partitions(opened.error(), own->whole)
+                                             : opened.error()};
+  }
+  as_it_lies = *opened;
   return {};
 }
 

@@ -22,10 +22,10 @@
 namespace powercut::lab {
 
 struct ImageOptions {
-  std::filesystem::path path;
+  std::filesystem::path path = {};
   std::uint64_t offset_bytes = 0;  // where the file system begins: a partition
   // The device of an external journal; empty: none was named.
-  std::filesystem::path journal;
+  std::filesystem::path journal = {};
   RecoverAs recover_as = RecoverAs::kLinux;
   bool is_writable = false;
 };
@@ -39,7 +39,8 @@ struct ImageJournal {
 
 class ImageFile {
  public:
-  // Errors: kNotFound, kIo: the file; kInvalid: an offset past its end; as Volume::open (with a
+  // Errors: kNotFound, kIo: the file; kInUse: opened for writing, while the kernel or another of us
+  // has it; kInvalid: an offset past its end; as Volume::open (with a
   // partition table in the image: the offsets to try are in the detail).  Trouble with the journal
   // is no error here: see journal().
   static Result<ImageFile> open(const ImageOptions& options);

@@ -500,4 +500,97 @@ static_assert(sizeof(HtreeTail) == 8 && Stored<HtreeTail>);
 STORED_AT(HtreeTail, reserved, 0x0);
 STORED_AT(HtreeTail, checksum, 0x4);
 
+inline constexpr std::uint32_t kOrphanMagic = 0x0B10CA04;
+struct OrphanTail {  // at the end of each block of the orphan file
+  Le32 magic;        // ob_magic
+  Le32 checksum;     // ob_checksum
+};
+static_assert(sizeof(OrphanTail) == 8 && Stored<OrphanTail>);
+STORED_AT(OrphanTail, magic, 0x0);
+STORED_AT(OrphanTail, checksum, 0x4);
+
+inline constexpr std::uint32_t kMmpMagic = 0x004D4D50;
+struct MmpRecord {
+  Le32 magic;                               // mmp_magic
+  Le32 sequence;                            // mmp_seq
+  Le64 time;                                // mmp_time
+  std::array<std::uint8_t, 64> node;        // mmp_nodename
+  std::array<std::uint8_t, 32> device;      // mmp_bdevname
+  Le16 check_interval;                      // mmp_check_interval
+  Le16 reserved1;                           // mmp_pad1
+  std::array<std::uint8_t, 904> reserved2;  // mmp_pad2
+  Le32 checksum;                            // mmp_checksum: crc32c(seed, all before it)
+};
+static_assert(sizeof(MmpRecord) == 1024 && Stored<MmpRecord>);
+STORED_AT(MmpRecord, magic, 0x0);
+STORED_AT(MmpRecord, sequence, 0x4);
+STORED_AT(MmpRecord, time, 0x8);
+STORED_AT(MmpRecord, node, 0x10);
+STORED_AT(MmpRecord, device, 0x50);
+STORED_AT(MmpRecord, check_interval, 0x70);
+STORED_AT(MmpRecord, reserved1, 0x72);
+STORED_AT(MmpRecord, reserved2, 0x74);
+STORED_AT(MmpRecord, checksum, 0x3FC);
+
+// Extended attributes.  In an inode they begin at byte 128 + i_extra_isize with XattrBodyHeader, in
+// a block of their own with XattrBlockHeader; then come entries, each followed by its name and
+// padded to 4 bytes, and 4 zero bytes.  Values lie behind, the first at the end.
+inline constexpr std::uint32_t kXattrMagic = 0xEA020000;
+struct XattrBodyHeader {
+  Le32 magic;  // h_magic
+};
+static_assert(sizeof(XattrBodyHeader) == 4 && Stored<XattrBodyHeader>);
+STORED_AT(XattrBodyHeader, magic, 0x0);
+
+struct XattrBlockHeader {
+  Le32 magic;                             // h_magic
+  Le32 references;                        // h_refcount
+  Le32 block_count;                       // h_blocks: 1
+  Le32 hash;                              // h_hash
+  Le32 checksum;                          // h_checksum
+  std::array<std::uint8_t, 12> reserved;  // h_reserved
+};
+static_assert(sizeof(XattrBlockHeader) == 32 && Stored<XattrBlockHeader>);
+STORED_AT(XattrBlockHeader, magic, 0x0);
+STORED_AT(XattrBlockHeader, references, 0x4);
+STORED_AT(XattrBlockHeader, block_count, 0x8);
+STORED_AT(XattrBlockHeader, hash, 0xC);
+STORED_AT(XattrBlockHeader, checksum, 0x10);
+STORED_AT(XattrBlockHeader, reserved, 0x14);
+
+struct XattrEntry {
+  std::uint8_t name_bytes;  // e_name_len
+  std::uint8_t name_index;  // e_name_index
+  Le16 value_offset;        // e_value_offs: from the first entry, in a block from its start
+  Le32 value_inode;         // e_value_inum
+  Le32 value_bytes;         // e_value_size
+  Le32 hash;                // e_hash
+};
+static_assert(sizeof(XattrEntry) == 16 && Stored<XattrEntry>);
+STORED_AT(XattrEntry, name_bytes, 0x0);
+STORED_AT(XattrEntry, name_index, 0x1);
+STORED_AT(XattrEntry, value_offset, 0x2);
+STORED_AT(XattrEntry, value_inode, 0x4);
+STORED_AT(XattrEntry, value_bytes, 0x8);
+STORED_AT(XattrEntry, hash, 0xC);
+
+// An ACL as the value of an attribute: its version, then entries.  Those for a named user or group
+// have an id.
+inline constexpr std::uint32_t kAclVersion = 1;
+struct AclEntry {
+  Le16 tag;          // e_tag
+  Le16 permissions;  // e_perm
+};
+static_assert(sizeof(AclEntry) == 4 && Stored<AclEntry>);
+STORED_AT(AclEntry, tag, 0x0);
+STORED_AT(AclEntry, permissions, 0x2);
+
+struct AclNamedEntry {
+  AclEntry entry;
+  Le32 id;  // e_id
+};
+static_assert(sizeof(AclNamedEntry) == 8 && Stored<AclNamedEntry>);
+STORED_AT(AclNamedEntry, entry, 0x0);
+STORED_AT(AclNamedEntry, id, 0x4);
+
 }  // namespace powercut::disk

@@ -1,4 +1,4 @@
-// Linear directory blocks: bytes to checked values and back.
+// Directory records and linear directory blocks: bytes to checked values and back.
 #include "format/ext4_directory.h"
 
 #include <algorithm>
@@ -46,46 +46,84 @@ Result<void> verify_tail(Bytes block, BlockNo place, const OwnerSeed& owner,
   return {};
 }
 
-Result<void> check_name(const DirectoryRecord& record, BlockNo place) {
+Result<void> check_name(const DirectoryRecord& record, std::uint64_t place) {
   if (record.inode.value() == 0) return {};
-  if (record.name.empty()) return fail(Errc::kCorrupt, "directory entry: no name", place.value());
+  if (record.name.empty()) return fail(Errc::kCorrupt, "directory entry: no name", place);
   const bool is_legal = std::none_of(record.name.begin(), record.name.end(),
                                      [](char c) { return c == '\0' || c == '/'; });
   if (!is_legal) {
-    return fail(Errc::kCorrupt, "directory entry: a name with '/' or a zero byte", place.value());
+    return fail(Errc::kCorrupt, "directory entry: a name with '/' or a zero byte", place);
   }
   return {};
 }
 
-// Reads the record at `at`; the records of the block end at `end`.
-Result<DirectoryRecord> parse_record(Bytes block, std::size_t at, std::size_t end, BlockNo place,
+// Reads the record at `at`.
+Result<DirectoryRecord> parse_record(Bytes region, std::size_t at, std::uint64_t place,
                                      const Superblock& superblock) {
-  const auto stored = TRY(load<disk::DirEntry>(block.first(end), at));
+  if (region.size() - at < kFixedBytes) {
+    return fail(Errc::kCorrupt, "directory entry: length", place);
+  }
+  const auto stored = TRY(load<disk::DirEntry>(region, at));
   DirectoryRecord record;
   record.inode = InodeNo(stored.inode);
   record.record_bytes = record_length(stored.record_bytes, superblock.block_bytes());
   if (record.record_bytes < kFixedBytes || record.record_bytes % 4 != 0 ||
-      record.record_bytes > end - at) {
-    return fail(Errc::kCorrupt, "directory entry: length", place.value());
+      record.record_bytes > region.size() - at) {
+    return fail(Errc::kCorrupt, "directory entry: length", place);
   }
   if (stored.name_bytes > record.record_bytes - kFixedBytes) {
-    return fail(Errc::kCorrupt, "directory entry: name longer than the entry", place.value());
+    return fail(Errc::kCorrupt, "directory entry: name longer than the entry", place);
   }
   if (record.inode.value() > superblock.inode_count) {
-    return fail(Errc::kCorrupt, "directory entry: inode past the last", place.value());
+    return fail(Errc::kCorrupt, "directory entry: inode past the last", place);
   }
   if (superblock.has(Ext4Incompat::kFileType)) {
     record.file_type = stored.file_type;
   } else if (stored.file_type != 0 && record.inode.value() != 0) {
-    return fail(Errc::kCorrupt, "directory entry: name over 255 bytes", place.value());
+    return fail(Errc::kCorrupt, "directory entry: name over 255 bytes", place);
   }
-  record.name.assign(reinterpret_cast<const char*>(block.data()) + at + kFixedBytes,
+  record.name.assign(reinterpret_cast<const char*>(region.data()) + at + kFixedBytes,
                      stored.name_bytes);
   TRY(check_name(record, place));
   return record;
 }
 
 }  // namespace
+
+Result<std::vector<DirectoryRecord>> parse_records(Bytes region, std::uint64_t place,
+                                                   const Superblock& superblock) {
+  std::vector<DirectoryRecord> records;
+  std::size_t at = 0;
+  while (at < region.size()) {
+    auto record = TRY(parse_record(region, at, place, superblock));
+    at += record.record_bytes;
+    records.push_back(std::move(record));
+  }
+  return records;
+}
+
+void encode_records(const std::vector<DirectoryRecord>& records, MutableBytes region,
+                    const Superblock& superblock) {
+  std::size_t at = 0;
+  for (const DirectoryRecord& record : records) {
+    CHECK(record.record_bytes % 4 == 0 && record.name.size() <= 255 &&
+              record.record_bytes >= kFixedBytes + record.name.size() &&
+              record.record_bytes <= region.size() - at,
+          "directory: a record that does not fit");
+    disk::DirEntry stored;
+    std::memcpy(&stored, region.data() + at, sizeof(stored));
+    stored.inode = record.inode.value();
+    if (record_length(stored.record_bytes, superblock.block_bytes()) != record.record_bytes) {
+      stored.record_bytes = stored_record_length(record.record_bytes, superblock.block_bytes());
+    }
+    stored.name_bytes = static_cast<std::uint8_t>(record.name.size());
+    if (superblock.has(Ext4Incompat::kFileType)) stored.file_type = record.file_type;
+    store(region, at, stored);
+    std::memcpy(region.data() + at + kFixedBytes, record.name.data(), record.name.size());
+    at += record.record_bytes;
+  }
+  CHECK(at == region.size(), "directory: records that do not fill it");
+}
 
 Result<DirectoryBlock> DirectoryBlock::parse(Bytes block, BlockNo place, const OwnerSeed& owner,
                                              const Superblock& superblock) {
@@ -94,13 +132,8 @@ Result<DirectoryBlock> DirectoryBlock::parse(Bytes block, BlockNo place, const O
   }
   TRY(verify_tail(block, place, owner, superblock));
   DirectoryBlock directory;
-  const std::size_t end = records_end(superblock);
-  std::size_t at = 0;
-  while (at < end) {
-    auto record = TRY(parse_record(block, at, end, place, superblock));
-    at += record.record_bytes;
-    directory.records.push_back(std::move(record));
-  }
+  directory.records =
+      TRY(parse_records(block.first(records_end(superblock)), place.value(), superblock));
   return directory;
 }
 
@@ -108,25 +141,7 @@ void DirectoryBlock::encode(MutableBytes block, const OwnerSeed& owner,
                             const Superblock& superblock) const {
   CHECK(block.size() == superblock.block_bytes(), "a block of another size");
   const std::size_t end = records_end(superblock);
-  std::size_t at = 0;
-  for (const DirectoryRecord& record : records) {
-    CHECK(record.record_bytes % 4 == 0 && record.name.size() <= 255 &&
-              record.record_bytes >= kFixedBytes + record.name.size() &&
-              record.record_bytes <= end - at,
-          "directory block: a record that does not fit");
-    disk::DirEntry stored;
-    std::memcpy(&stored, block.data() + at, sizeof(stored));
-    stored.inode = record.inode.value();
-    if (record_length(stored.record_bytes, superblock.block_bytes()) != record.record_bytes) {
-      stored.record_bytes = stored_record_length(record.record_bytes, superblock.block_bytes());
-    }
-    stored.name_bytes = static_cast<std::uint8_t>(record.name.size());
-    if (superblock.has(Ext4Incompat::kFileType)) stored.file_type = record.file_type;
-    store(block, at, stored);
-    std::memcpy(block.data() + at + kFixedBytes, record.name.data(), record.name.size());
-    at += record.record_bytes;
-  }
-  CHECK(at == end, "directory block: records that do not fill it");
+  encode_records(records, block.first(end), superblock);
   if (!superblock.has_metadata_checksums()) return;
   disk::DirTail tail{};
   tail.record_bytes = static_cast<std::uint16_t>(kTailBytes);

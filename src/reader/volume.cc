@@ -96,7 +96,9 @@ Result<std::size_t> Volume::read_file(InodeNo number, const Inode& inode, std::u
   }
   if (inode.has(InodeFlag::kInlineData)) {
     const auto content = TRY(read_inline_data(*this, number, inode));
-    std::copy_n(content.begin() + static_cast<std::ptrdiff_t>(offset), count, into.begin());
+    const Bytes stored = Bytes(content).subspan(std::min<std::uint64_t>(offset, content.size()));
+    std::fill_n(into.begin(), count, std::uint8_t{0});
+    std::copy_n(stored.begin(), std::min(stored.size(), count), into.begin());
     return count;
   }
   std::fill_n(into.begin(), count, std::uint8_t{0});

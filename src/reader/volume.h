@@ -31,8 +31,11 @@ struct FileRun {
 // An extended attribute, with the name that getfattr shows: "user.mime", "system.posix_acl_access".
 struct Xattr {
   std::string name;  // bytes, not checked to be text
-  std::vector<std::uint8_t>
-      value;  // as stored; an ACL in ext4's form, not the kernel's (Acl::parse)
+  // As stored: an ACL in ext4's form, not the kernel's (Acl::parse, Acl::kernel_form).
+  std::vector<std::uint8_t> value;
+  // False where Linux keeps it to itself and gives no way to set it: the context of an encrypted
+  // inode ("encryption.c"), a name of no known kind ("unknown-5.x").
+  bool is_listed = true;
 };
 
 struct DirectoryEntry {
@@ -76,7 +79,8 @@ class Volume {
   // zero byte, or longer than a block), and as read_file.
   Result<std::string> read_link(InodeNo number, const Inode& inode) const;
   // Calls visit(xattr) for every extended attribute: those in the inode, then those in its block;
-  // values that are inodes of their own are read.  Inline data ("system.data") is none.
+  // values that are inodes of their own are read.  Inline data ("system.data") is none.  `inode`
+  // must be what inode(number) gave: the inode is read again, for what lies behind its fixed part.
   // Errors: kCorrupt, kChecksum, kIo; kLimit: a value longer than 64 KiB, as Linux has it.
   using XattrVisitor = std::function<bool(const Xattr&)>;
   Result<void> for_each_xattr(InodeNo number, const Inode& inode, const XattrVisitor& visit) const;

@@ -72,12 +72,16 @@ std::string ImageWords::repeated() const {
   return text;
 }
 
-Result<lab::ImageFile> open_image(const lab::ImageOptions& options) {
+void note_uses(const lab::ImageOptions& options) {
   for (const auto& path : {options.path, options.journal}) {
     if (path.empty()) continue;
     const auto uses = uses_of(path);
     if (uses && !uses->empty()) print_note(lab::in_use_text(path, *uses));
   }
+}
+
+Result<lab::ImageFile> open_image(const lab::ImageOptions& options) {
+  note_uses(options);
   return lab::ImageFile::open(options);
 }
 

@@ -22,7 +22,9 @@ struct ImageWords {
 // "4096", "1M", "2048s" (sectors of 512 bytes), in bytes.
 Result<std::uint64_t> parse_offset(const std::string& text);
 
-// Opens it; says on standard error who else uses it, since what is read may then not fit together.
+// Says on standard error who else uses the image or its journal's device, if somebody does.
+void note_uses(const lab::ImageOptions& options);
+// Opens it, to be read; with note_uses(), since what is read may then not fit together.
 Result<lab::ImageFile> open_image(const lab::ImageOptions& options);
 // print_error(), and the partitions of the image if it could not be opened and has some.
 int print_image_error(const Error& error, const lab::ImageOptions& options);

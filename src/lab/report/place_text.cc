@@ -4,6 +4,25 @@
 
 namespace powercut::lab {
 
+std::string printable(std::string_view text) {
+  std::string plain;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
+    // U+0080 to U+009F are control characters, too; in UTF-8 they are two bytes.
+    const bool is_high_control = byte == 0xC2 && next >= 0x80 && next <= 0x9F;
+    if (byte < 0x20 || byte == 0x7F) {
+      plain += fmt::format("\\x{:02x}", byte);
+    } else if (is_high_control) {
+      plain += fmt::format("\\x{:02x}\\x{:02x}", byte, next);
+      ++i;
+    } else {
+      plain += text[i];
+    }
+  }
+  return plain;
+}
+
 std::string partitions_text(std::span<const Partition> partitions) {
   std::string text = "  its partitions, and the words that choose one:\n";
   for (const Partition& partition : partitions) {
@@ -11,14 +30,15 @@ std::string partitions_text(std::span<const Partition> partitions) {
     text += fmt::format("  {:>4}  {:>12.1f} MiB  {:<22}  --offset {}{}\n", partition.number,
                         static_cast<double>(partition.size_bytes) / kMib, partition.type,
                         partition.offset_bytes,
-                        partition.name.empty() ? "" : "  (" + partition.name + ")");
+                        partition.name.empty() ? "" : "  (" + printable(partition.name) + ")");
   }
   return text;
 }
 
 std::string in_use_text(const std::filesystem::path& image, std::span<const ImageUse> uses) {
-  std::string text = fmt::format("powercut: note: {} is in use", image.string());
-  for (std::size_t i = 0; i < uses.size(); ++i) text += (i == 0 ? ": " : "; ") + uses[i].who;
+  std::string text = fmt::format("powercut: note: {} is in use", printable(image.string()));
+  for (std::size_t i = 0; i < uses.size(); ++i)
+    text += (i == 0 ? ": " : "; ") + printable(uses[i].who);
   return text + "\n  it may change while it is read, so what is said of it may not fit together\n";
 }
 

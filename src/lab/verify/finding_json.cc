@@ -245,6 +245,10 @@ Result<Finding> finding_from_json(std::string_view text) {
   return finding;
 }
 
+std::string owner_to_json(const Owner& owner, std::uint32_t block_bytes) {
+  return dump(owner_json(owner, block_bytes));
+}
+
 std::string counters_to_json(const JudgeCounters& counters) {
   Json json = Json::object();
   for_each_counter(counters, [&](const char* name, std::uint64_t value) { json[name] = value; });

@@ -13,6 +13,8 @@ namespace powercut::lab {
 
 // One line, without a newline.
 std::string finding_to_json(const Finding& finding);
+// As it stands in a finding: kind, text, inode, path, offset and so on.
+std::string owner_to_json(const Owner& owner, std::uint32_t block_bytes);
 std::string counters_to_json(const JudgeCounters& counters);
 
 // Errors: kCorrupt: not JSON, brackets nested too deep, or a field of another type or too large for

@@ -1,10 +1,16 @@
-// Every ext4 parser on any bytes.  Byte 0 chooses the parser, byte 1 the file system around the
-// structure; the rest is the structure (cut off or filled with zeroes).  What parses is encoded
-// over its own bytes, must parse again, and must not change a second time; without checksums,
-// structures that keep all their bytes must not change at all.
+// Every ext4 parser on any bytes.  Byte 0 chooses the parser (kFirstOfMore and up: see
+// fuzz_more), byte 1 the file system around the structure; the rest is the structure (cut off or
+// filled with zeroes).  What parses is encoded over its own bytes, must parse again, and must not
+// change a second time; without checksums, structures that keep all their bytes must not change at
+// all.
 #include <algorithm>
 
 #include "format/ext4.h"
+#include "format/ext4_acl.h"
+#include "format/ext4_directory.h"
+#include "format/ext4_mmp.h"
+#include "format/ext4_orphan.h"
+#include "format/ext4_xattr.h"
 
 namespace {
 
@@ -14,6 +20,7 @@ using Block = std::vector<std::uint8_t>;
 constexpr std::uint64_t kDeviceBytes = std::uint64_t{1} << 40;
 constexpr InodeNo kOwner{12};
 constexpr BlockNo kPlace{77};
+constexpr std::uint8_t kFirstOfMore = 0xE0, kLastOfMore = 0xFD;  // of byte 0
 
 std::uint32_t bit(bool is_set, auto feature) {
   return is_set ? static_cast<std::uint32_t>(feature) : 0;
@@ -26,7 +33,8 @@ Superblock superblock_of(std::uint8_t choice) {
   superblock.descriptor_bytes = is_64bit ? 64 : 32;
   superblock.incompat = bit(is_64bit, Ext4Incompat::k64Bit) |
                         bit((choice & 8) != 0, Ext4Incompat::kFileType) |
-                        bit((choice & 16) != 0, Ext4Incompat::kLargeDir);
+                        bit((choice & 16) != 0, Ext4Incompat::kLargeDir) |
+                        bit((choice & 16) != 0, Ext4Incompat::kEaInode);
   superblock.ro_compat = bit((choice & 32) != 0, Ext4RoCompat::kMetadataChecksum) |
                          bit((choice & 64) != 0, Ext4RoCompat::kGroupChecksum);
   superblock.inode_bytes = (choice & 128) != 0 ? 256 : 128;
@@ -118,12 +126,92 @@ void fuzz_directory(Block bytes, const Superblock& superblock, bool keeps_bytes)
       [&](const T& value, MutableBytes b) { value.encode(b, owner, superblock); });
 }
 
+void check_names(const std::vector<XattrEntry>& entries) {
+  static_cast<void>(xattr_block_hash(entries));
+  for (const XattrEntry& entry : entries) {
+    CHECK(entry.full_name().size() >= entry.name.size(), "a name is only added to");
+    CHECK(entry.value.size() == (entry.value_inode.value() == 0 ? entry.value_bytes : 0),
+          "a value is beside its entry, or in an inode");
+    static_cast<void>(xattr_hash(entry.name, entry.value, NameBytes::kSigned));
+  }
+}
+
+void fuzz_xattr_body(Block bytes, const Superblock& superblock) {
+  bytes.resize(superblock.inode_bytes);
+  const auto inode = Inode::parse(bytes, kOwner, superblock);
+  if (!inode) return;
+  round_trip(
+      bytes, true, [&](Bytes b) { return XattrBody::parse(b, *inode, kOwner, superblock); },
+      [&](const XattrBody& value, MutableBytes b) { value.encode(b, *inode); });
+  const auto parsed = XattrBody::parse(bytes, *inode, kOwner, superblock);
+  if (parsed) check_names(parsed->entries);
+}
+
+void fuzz_xattr_block(Block bytes, const Superblock& superblock) {
+  bytes.resize(superblock.block_bytes());
+  round_trip(
+      bytes, !has_checksums(superblock),
+      [&](Bytes b) { return XattrBlock::parse(b, kPlace, superblock); },
+      [&](const XattrBlock& value, MutableBytes b) { value.encode(b, kPlace, superblock); });
+  const auto parsed = XattrBlock::parse(bytes, kPlace, superblock);
+  if (parsed) check_names(parsed->entries);
+}
+
+void fuzz_acl(const Block& bytes) {
+  const auto acl = Acl::parse(bytes);
+  if (!acl) return;
+  CHECK(acl->encode() == bytes, "an ACL encodes to its own bytes");
+  CHECK(acl->kernel_form().size() == 4 + 8 * acl->entries.size(), "8 bytes for each entry");
+  CHECK(acl->text().size() >= 9 * acl->entries.size(), "a word for each entry");
+}
+
+void fuzz_records(const Block& bytes, const Superblock& superblock) {
+  round_trip(
+      bytes, true, [&](Bytes b) { return parse_records(b, 12, superblock); },
+      [&](const std::vector<DirectoryRecord>& value, MutableBytes b) {
+        encode_records(value, b, superblock);
+      });
+}
+
+void fuzz_orphans(Block bytes, const Superblock& superblock) {
+  bytes.resize(superblock.block_bytes());
+  const OwnerSeed owner = OwnerSeed::make(superblock, kOwner, 1);
+  round_trip(
+      bytes, !has_checksums(superblock),
+      [&](Bytes b) { return OrphanBlock::parse(b, kPlace, owner, superblock); },
+      [&](const OrphanBlock& value, MutableBytes b) {
+        value.encode(b, kPlace, owner, superblock);
+      });
+}
+
+void fuzz_mmp(Block bytes, const Superblock& superblock) {
+  bytes.resize(superblock.block_bytes());
+  round_trip(
+      bytes, !has_checksums(superblock), [&](Bytes b) { return MmpBlock::parse(b, superblock); },
+      [&](const MmpBlock& value, MutableBytes b) { value.encode(b, superblock); });
+}
+
+void fuzz_more(int choice, const Block& bytes, const Superblock& superblock) {
+  switch (choice) {
+    case 0: fuzz_xattr_body(bytes, superblock); break;
+    case 1: fuzz_xattr_block(bytes, superblock); break;
+    case 2: fuzz_acl(bytes); break;
+    case 3: fuzz_records(bytes, superblock); break;
+    case 4: fuzz_orphans(bytes, superblock); break;
+    default: fuzz_mmp(bytes, superblock); break;
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size < 2) return 0;
   const Block bytes(data + 2, data + size);
   const Superblock superblock = superblock_of(data[1]);
+  if (data[0] >= kFirstOfMore && data[0] <= kLastOfMore) {
+    fuzz_more((data[0] - kFirstOfMore) % 6, bytes, superblock);
+    return 0;
+  }
   switch (data[0] % 7) {
     case 0: fuzz_superblock(bytes, superblock); break;
     case 1: fuzz_descriptor(bytes, superblock); break;

@@ -7,6 +7,8 @@
 #include <algorithm>
 
 #include "block/memory_device.h"
+#include "format/ext4_acl.h"
+#include "format/ext4_xattr.h"
 #include "reader/owner.h"
 #include "reader/volume.h"
 
@@ -44,6 +46,10 @@ class Walk {
       one(number, inode);
       return may_visit();
     }));
+    ignore(volume_.for_each_orphan([this](InodeNo number) {
+      CHECK(number.value() != 0 && number.value() <= superblock_.inode_count, "an inode");
+      return may_visit();
+    }));
     for (const char* path : {"/", "/a/b", "/../lost+found", "/dir/link/x"}) {
       ignore(volume_.find(path));
     }
@@ -74,17 +80,39 @@ class Walk {
           CHECK(superblock_.contains(block), "tree blocks lie in the file system");
           return may_visit();
         }));
-    ignore(volume_.for_each_entry(number, inode, [&](const DirectoryEntry& entry) {
-      CHECK(!entry.name.empty() && entry.name.find('/') == std::string::npos, "a legal name");
-      CHECK(entry.inode.value() != 0, "an entry in use");
-      return may_visit();
-    }));
+    entries(number, inode);
+    xattrs(number, inode);
+    ignore(volume_.read_link(number, inode));
     std::vector<std::uint8_t> into(3000);
     for (const std::uint64_t offset : {std::uint64_t{0}, std::uint64_t{1500}, inode.size / 2}) {
       const auto count = volume_.read_file(number, inode, offset, into);
       CHECK(!count || *count <= into.size(), "no more than asked for");
       CHECK(!count || offset >= inode.size || *count <= inode.size - offset, "not past the end");
     }
+  }
+
+  void entries(InodeNo number, const Inode& inode) {
+    std::vector<std::string> names = {"a", "..", "not there"};
+    ignore(volume_.for_each_entry(number, inode, [&](const DirectoryEntry& entry) {
+      CHECK(!entry.name.empty() && entry.name.find('/') == std::string::npos, "a legal name");
+      CHECK(entry.inode.value() != 0, "an entry in use");
+      if (names.size() < 6) names.push_back(entry.name);
+      return may_visit();
+    }));
+    for (const std::string& name : names) {
+      const auto found = volume_.lookup(number, inode, name);
+      CHECK(!found || found->value() != 0, "a name leads to an inode");
+    }
+  }
+
+  void xattrs(InodeNo number, const Inode& inode) {
+    ignore(volume_.for_each_xattr(number, inode, [&](const Xattr& xattr) {
+      CHECK(xattr.value.size() <= kXattrValueMax, "a value as Linux has them");
+      CHECK(xattr.name.find('\0') == std::string::npos, "a legal name");
+      CHECK(xattr.name != "system.data", "inline data is no attribute");
+      ignore(Acl::parse(xattr.value));
+      return may_visit();
+    }));
   }
 
   void owner(std::uint64_t block) {

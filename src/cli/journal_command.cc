@@ -1,6 +1,7 @@
+#include "cli/journal_command.h"
+
 #include <algorithm>
 
-#include "cli/image_words.h"
 #include "cli/work_line.h"
 #include "host/machine.h"
 #include "lab/report/journal_json.h"
@@ -23,12 +24,6 @@ struct ShowWords {
     return text + (lists_blocks ? " --blocks" : "");
   }
 };
-
-// A damaged journal's superblock is a finding; what else keeps it from being read is not.
-int print_unread(const Error& error, const lab::ImageOptions& options) {
-  const int code = print_image_error(error, options);
-  return lab::is_damage(error) ? kFindings : code;
-}
 
 int show(const ShowWords& words) {
   const auto options = words.where.options_for(words.image);
@@ -98,31 +93,6 @@ int verify(const VerifyWords& words) {
   return was_interrupted() ? kEnvironment : code;
 }
 
-struct ReplayWords {
-  ImageWords where;
-  std::string image, output;
-  bool is_in_place = false, is_dry_run = false, as_json = false;
-  std::string repeated() const {
-    return "powercut journal replay " + shell_word(image) + where.repeated();
-  }
-};
-
-int replay(const ReplayWords& words) {
-  const auto image = words.where.options_for(words.image);
-  if (!image) return print_error(image.error());
-  lab::ReplayOptions options{*image, lab::ReplayMode::kDryRun, words.output};
-  if (words.is_in_place) options.mode = lab::ReplayMode::kInPlace;
-  if (!words.output.empty()) options.mode = lab::ReplayMode::kCopy;
-  if (!words.is_in_place) note_uses(*image);
-  WorkLine line("replay");
-  const auto outcome = lab::replay_journal(options, line.watcher());
-  line.clear();
-  if (!outcome) return print_unread(outcome.error(), *image);
-  print(words.as_json ? lab::replay_json(*outcome, words.repeated())
-                      : lab::replay_text(*outcome, words.repeated()));
-  return outcome->is_damaged() ? kFindings : kNothingFound;
-}
-
 void add_show(CommandLine& line, CLI::App& journal) {
   auto words = std::make_shared<ShowWords>();
   CLI::App* const command = journal.add_subcommand(
@@ -155,21 +125,6 @@ void add_verify_journal(CommandLine& line, CLI::App& journal) {
   command->callback([&line, words] { line.exit_code = verify(*words); });
 }
 
-void add_replay(CommandLine& line, CLI::App& journal) {
-  auto words = std::make_shared<ReplayWords>();
-  CLI::App* const command = journal.add_subcommand(
-      "replay", "Recovers the file system from its journal, as the next mount would");
-  command->add_option("image", words->image, "an ext4 image or device")->required();
-  CLI::Option_group* const where = command->add_option_group("where to", "default: --dry-run");
-  where->add_option("--output", words->output, "into a copy of the image, which is not there yet");
-  where->add_flag("--in-place", words->is_in_place, "in the image itself");
-  where->add_flag("--dry-run", words->is_dry_run, "nowhere: only say what would be done");
-  where->require_option(0, 1);
-  command->add_flag("--json", words->as_json, "one JSON document");
-  words->where.add_to(*command);
-  command->callback([&line, words] { line.exit_code = replay(*words); });
-}
-
 }  // namespace
 
 void add_journal(CommandLine& line) {
@@ -178,7 +133,7 @@ void add_journal(CommandLine& line) {
   command->require_subcommand(1);
   add_show(line, *command);
   add_verify_journal(line, *command);
-  add_replay(line, *command);
+  add_journal_replay(line, *command);
 }
 
 }  // namespace powercut::cli

@@ -31,7 +31,11 @@ class Checker {
   Result<void> run() {
     RingWalk walk = TRY(RingWalk::make(ring_, watcher_));
     for (const SortedFind& sorted : TRY(sort_ring(walk, ring_, plan_))) {
-      if (is_to_check(sorted)) TRY(check(walk, sorted));
+      if (is_to_check(sorted)) {
+        TRY(check(walk, sorted));
+      } else if (sorted.standing == Standing::kNotReached) {
+        ++check_.not_reached_count;
+      }
     }
     add_blocks_outside();
     return identify_all();

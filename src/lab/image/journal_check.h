@@ -31,6 +31,7 @@ struct JournalCheck {
   ChecksumKind checksum = ChecksumKind::kNone;
   bool is_dirty = false;
   std::uint32_t live_count = 0, old_count = 0;  // transactions checked
+  std::uint32_t not_reached_count = 0;          // behind damage, and not checked
   std::uint64_t block_count = 0;                // data blocks that had tags
   std::uint64_t verified_count = 0;             // of these, compared with a checksum of their own
   std::vector<CheckedFinding> findings;         // in the order of the ring, live ones last

@@ -192,6 +192,22 @@ TEST_F(Check, ADamagedSuperblockIsAFinding) {
   EXPECT_NE(check->findings[0].finding.stored, check->findings[0].finding.computed);
 }
 
+TEST_F(Check, WhatLiesBehindDamageIsCounted) {
+  LoggedImage image;
+  add_log(image);
+  image.builder().damage(Tid(5), Kind::kCommit, 0, 200);
+  image.builder().damage(Tid(7), Kind::kData, 0, 200);
+  image.write();
+  const JournalCheck check = checked(image).check;
+  EXPECT_EQ(check.live_count, 1u);
+  EXPECT_EQ(check.not_reached_count, 2u);
+  EXPECT_EQ(check.findings.size(), 1u);
+  const JournalCheck all = checked(image, {.checks_old = true}).check;
+  EXPECT_EQ(all.not_reached_count, 0u);
+  ASSERT_EQ(all.findings.size(), 2u);
+  EXPECT_EQ(all.findings[1].standing, Standing::kNotReached);
+}
+
 TEST_F(Check, NotMoreIsIdentifiedThanAllowed) {
   LoggedImage image;
   image.builder().add_transaction(image.blocks(0, 5));

@@ -146,19 +146,28 @@ class Teller {
     }
     const std::uint64_t total = std::min(wanted, story_.options.owners_max);
     story_.owners_left_out = wanted - total;
+    if (story_.options.block) story_.home_owner = owners_.as_recovered(*story_.options.block);
+    // Old ones last: the bound is for the log before it is for them.
     std::uint64_t done = 0;
-    for (StoryTransaction& transaction : story_.transactions) {
-      for (StoryBlock& block : transaction.blocks) {
-        if (!wants_owner(transaction, block)) continue;
-        if (done == total) return {};
-        if (watcher_ && !watcher_(done, total)) {
-          return fail(Errc::kAborted, "journal: interrupted while owners were looked for");
-        }
-        block.owner = owner_of(transaction, block.found.home);
-        ++done;
+    for (const bool is_old : {false, true}) {
+      for (StoryTransaction& transaction : story_.transactions) {
+        if ((transaction.standing == Standing::kOld) != is_old) continue;
+        TRY(find_owners_in(transaction, done, total));
       }
     }
-    if (story_.options.block) story_.home_owner = owners_.as_recovered(*story_.options.block);
+    return {};
+  }
+
+  Result<void> find_owners_in(StoryTransaction& transaction, std::uint64_t& done,
+                              std::uint64_t total) {
+    for (StoryBlock& block : transaction.blocks) {
+      if (done == total || !wants_owner(transaction, block)) continue;
+      if (watcher_ && !watcher_(done, total)) {
+        return fail(Errc::kAborted, "journal: interrupted while owners were looked for");
+      }
+      block.owner = owner_of(transaction, block.found.home);
+      ++done;
+    }
     return {};
   }
 

@@ -23,7 +23,7 @@ Result<void> refuse_if_in_use(const std::filesystem::path& path) {
   const auto uses = TRY(uses_of(path));
   if (uses.empty()) return {};
   return fail_with(Errc::kInUse, "not written to while the kernel may write, too",
-                   path.filename().string() + " is " + uses.front().who);
+                   path.filename().string() + ": " + uses.front().who);
 }
 
 // Writes what the plan of `image`, opened for it, replays.
@@ -61,14 +61,14 @@ Result<Copy> copy_of(const std::filesystem::path& from, const std::filesystem::p
 
 Result<void> replay_into_copy(const ReplayOptions& options, bool is_external,
                               ReplayOutcome& outcome) {
-  Copy copy = TRY(copy_of(options.image.path, options.output));
+  Copy copy = TRY(copy_of(outcome.image.path, options.output));
   std::optional<Copy> journal;
-  ImageOptions image = options.image;
+  ImageOptions image = outcome.image;
   image.path = copy.reached_by;
   image.is_writable = true;
   if (is_external) {
     outcome.journal_output = journal_copy_path(options.output);
-    journal.emplace(TRY(copy_of(options.image.journal, outcome.journal_output)));
+    journal.emplace(TRY(copy_of(outcome.image.journal, outcome.journal_output)));
     image.journal = journal->reached_by;
   }
   {
@@ -90,31 +90,29 @@ std::filesystem::path journal_copy_path(const std::filesystem::path& output) {
   return output.native() + ".journal";
 }
 
-Result<ReplayOutcome> replay_journal(const ReplayOptions& options, const WorkWatcher& watcher) {
+Result<ReplayOutcome> replay_journal(const ImageFile& image, const ReplayOptions& options,
+                                     const WorkWatcher& watcher) {
   ReplayOutcome outcome;
+  outcome.image = image.options();
   outcome.options = options;
-  bool is_external = false;
-  {
-    const ImageFile image = TRY(ImageFile::open(options.image));
-    outcome.is_dirty = image.is_dirty();
-    is_external = image.journal() && image.journal()->is_external;
-    // Of a log that is not replayed nothing need be right.
-    if (image.is_dirty() && !image.journal()) return Failure{image.journal().error()};
-    if (image.journal()) outcome.plan = image.journal()->plan;
-    outcome.superseded_count = count_superseded(outcome.plan);
-    if (outcome.is_dirty && outcome.plan.fast_commits) {
-      return fail(Errc::kUnsupported,
-                  "journal: fast commits are not replayed, and would be lost; mount it with Linux",
-                  outcome.plan.fast_commits->tid.value());
-    }
-    if (outcome.is_damaged()) {
-      outcome.findings = TRY(check_journal(image, {}, watcher)).findings;
-    }
+  outcome.is_dirty = image.is_dirty();
+  const auto& journal = image.journal();
+  // Of a log that is not replayed nothing need be right.
+  if (image.is_dirty() && !journal) return Failure{journal.error()};
+  if (journal) outcome.plan = journal->plan;
+  outcome.superseded_count = count_superseded(outcome.plan);
+  if (outcome.is_dirty && outcome.plan.fast_commits) {
+    return fail(Errc::kUnsupported,
+                "journal: fast commits are not replayed, and would be lost; mount it with Linux",
+                outcome.plan.fast_commits->tid.value());
   }
+  if (outcome.is_damaged()) outcome.findings = TRY(check_journal(image, {}, watcher)).findings;
   switch (options.mode) {
     case ReplayMode::kDryRun: break;
-    case ReplayMode::kInPlace: TRY(replay_in_place(options.image)); break;
-    case ReplayMode::kCopy: TRY(replay_into_copy(options, is_external, outcome)); break;
+    case ReplayMode::kInPlace: TRY(replay_in_place(outcome.image)); break;
+    case ReplayMode::kCopy:
+      TRY(replay_into_copy(options, journal && journal->is_external, outcome));
+      break;
   }
   return outcome;
 }

@@ -13,12 +13,12 @@ namespace powercut::lab {
 enum class ReplayMode : std::uint8_t { kDryRun, kCopy, kInPlace };
 
 struct ReplayOptions {
-  ImageOptions image;
   ReplayMode mode = ReplayMode::kDryRun;
   std::filesystem::path output;  // kCopy: not there yet
 };
 
 struct ReplayOutcome {
+  ImageOptions image;
   ReplayOptions options;
   bool is_dirty = false;  // before; without it Linux discards the log, and nothing is replayed
   RecoveryPlan plan;
@@ -39,9 +39,12 @@ struct ReplayOutcome {
 // Where the copy of an external journal goes: beside the copy of the image.
 std::filesystem::path journal_copy_path(const std::filesystem::path& output);
 
-// Errors: as ImageFile::open, ImageFile::journal, check_journal; kUnsupported: fast commits;
-// kInUse: the image is mounted or attached, and is to be written to; kExists: the output is there;
-// kNoSpace, kIo: then the output is not there, and an image in place can be replayed again.
-Result<ReplayOutcome> replay_journal(const ReplayOptions& options, const WorkWatcher& watcher = {});
+// `image` is opened for reading; what is written, is opened again.
+// Errors: those of image.journal() if the image is dirty; as ImageFile::open and check_journal;
+// kUnsupported: fast commits; kInUse: the image is mounted or attached, and is to be written to;
+// kExists: the output is there; kNoSpace, kIo: then the output is not there, and an image in place
+// can be replayed again.
+Result<ReplayOutcome> replay_journal(const ImageFile& image, const ReplayOptions& options,
+                                     const WorkWatcher& watcher = {});
 
 }  // namespace powercut::lab

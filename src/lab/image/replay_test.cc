@@ -38,12 +38,10 @@ std::vector<std::string> names_in(const fs::path& folder) {
   return names;
 }
 
-ReplayOptions options_for(const LoggedImage& image, ReplayMode mode, const fs::path& output = {}) {
-  ReplayOptions options;
-  options.image.path = image.path();
-  options.mode = mode;
-  options.output = output;
-  return options;
+Result<ReplayOutcome> replay(const LoggedImage& image, ReplayMode mode, const fs::path& output = {},
+                             RecoverAs rules = RecoverAs::kLinux) {
+  const ImageFile opened = TRY(ImageFile::open({.path = image.path(), .recover_as = rules}));
+  return replay_journal(opened, {mode, output});
 }
 
 // What a log of three transactions must leave at home, and that the image says that it is clean.
@@ -72,28 +70,28 @@ TEST_F(Replay, InEachModeWritesWhereItSays) {
   const auto before = content_of(image.path());
   const fs::path copy = image.path().parent_path() / "copy.img";
 
-  const auto dry = replay_journal(options_for(image, ReplayMode::kDryRun));
+  const auto dry = replay(image, ReplayMode::kDryRun);
   ASSERT_TRUE(dry) << error_words(dry.error());
   EXPECT_EQ(dry->plan.replay_count, 6u);
   EXPECT_EQ(dry->superseded_count, 2u);
   EXPECT_TRUE(dry->ends_recovered());
   EXPECT_EQ(content_of(image.path()), before);
 
-  const auto copied = replay_journal(options_for(image, ReplayMode::kCopy, copy));
+  const auto copied = replay(image, ReplayMode::kCopy, copy);
   ASSERT_TRUE(copied) << error_words(copied.error());
   EXPECT_EQ(content_of(image.path()), before);
   expect_recovered(copy, image);
 
-  const auto again = replay_journal(options_for(image, ReplayMode::kCopy, copy));
+  const auto again = replay(image, ReplayMode::kCopy, copy);
   ASSERT_FALSE(again);
   EXPECT_EQ(again.error().code, Errc::kExists);
 
-  ASSERT_TRUE(replay_journal(options_for(image, ReplayMode::kInPlace)));
+  ASSERT_TRUE(replay(image, ReplayMode::kInPlace));
   expect_recovered(image.path(), image);
   EXPECT_EQ(content_of(image.path()), content_of(copy));
   EXPECT_EQ(image.image().fsck("-fn").status, 0) << image.image().fsck("-fn").output;
   // And once more: nothing is left to do.
-  const auto clean = replay_journal(options_for(image, ReplayMode::kInPlace));
+  const auto clean = replay(image, ReplayMode::kInPlace);
   ASSERT_TRUE(clean);
   EXPECT_FALSE(clean->is_dirty);
   EXPECT_EQ(content_of(image.path()), content_of(copy));
@@ -111,9 +109,7 @@ TEST_F(Replay, DamageIsRefusedOrEmptiedByTheRules) {
     add_log(image);
     image.builder().damage(Tid(6), Kind::kData, 0);
     image.write();
-    ReplayOptions options = options_for(image, ReplayMode::kInPlace);
-    options.image.recover_as = each.rules;
-    const auto outcome = replay_journal(options);
+    const auto outcome = replay(image, ReplayMode::kInPlace, {}, each.rules);
     ASSERT_TRUE(outcome) << error_words(outcome.error());
     EXPECT_TRUE(outcome->is_damaged());
     EXPECT_EQ(outcome->ends_recovered(), each.ends_recovered);
@@ -137,12 +133,12 @@ TEST_F(Replay, ALogThatDoesNotCountIsLeftAlone) {
   add_log(image);
   image.write({}, false);
   const auto before = content_of(image.path());
-  const auto outcome = replay_journal(options_for(image, ReplayMode::kInPlace));
+  const auto outcome = replay(image, ReplayMode::kInPlace);
   ASSERT_TRUE(outcome);
   EXPECT_FALSE(outcome->is_damaged());
   EXPECT_EQ(content_of(image.path()), before);
   const fs::path copy = image.path().parent_path() / "copy.img";
-  ASSERT_TRUE(replay_journal(options_for(image, ReplayMode::kCopy, copy)));
+  ASSERT_TRUE(replay(image, ReplayMode::kCopy, copy));
   EXPECT_EQ(content_of(copy), before);
 }
 
@@ -153,12 +149,11 @@ TEST_F(Replay, NothingIsLeftOfACopyThatFailed) {
   image.change_log_block(LogBlock(0), [](MutableBytes block) { block[0x58] ^= 1; });
   const fs::path folder = image.path().parent_path();
   const auto before = names_in(folder);
-  const auto outcome = replay_journal(options_for(image, ReplayMode::kCopy, folder / "copy.img"));
+  const auto outcome = replay(image, ReplayMode::kCopy, folder / "copy.img");
   ASSERT_FALSE(outcome);
   EXPECT_EQ(outcome.error().code, Errc::kChecksum);
   EXPECT_EQ(names_in(folder), before);
-  const auto nowhere =
-      replay_journal(options_for(image, ReplayMode::kCopy, folder / "no" / "folder.img"));
+  const auto nowhere = replay(image, ReplayMode::kCopy, folder / "no" / "folder.img");
   ASSERT_FALSE(nowhere);
   EXPECT_EQ(names_in(folder), before);
 }
@@ -169,7 +164,7 @@ TEST_F(Replay, TwoOfUsDoNotWriteAtOnce) {
   image.write();
   const auto other = File::open(image.path(), File::Access::kExclusive);
   ASSERT_TRUE(other);
-  const auto outcome = replay_journal(options_for(image, ReplayMode::kInPlace));
+  const auto outcome = replay(image, ReplayMode::kInPlace);
   ASSERT_FALSE(outcome);
   EXPECT_EQ(outcome.error().code, Errc::kInUse);
 }

@@ -169,6 +169,7 @@ Json check_json(const ImageCheck& image) {
           {"checksum_version", static_cast<int>(check.checksum)},
           {"transactions", check.live_count},
           {"old_transactions", check.old_count},
+          {"not_reached", check.not_reached_count},
           {"blocks", check.block_count},
           {"verified", check.verified_count},
           {"not_identified", check.not_identified_count},
@@ -210,7 +211,7 @@ std::string checks_json(std::span<const ImageCheck> checks, const std::string& r
 std::string replay_json(const ReplayOutcome& outcome, const std::string& repeat_command) {
   static constexpr const char* kModes[] = {"dry run", "copy", "in place"};
   return dump({{"repeat", repeat_command},
-               {"image", outcome.options.image.path.string()},
+               {"image", outcome.image.path.string()},
                {"mode", kModes[static_cast<std::size_t>(outcome.options.mode)]},
                {"output", outcome.options.output.string()},
                {"journal_output", outcome.journal_output.string()},

@@ -5,20 +5,11 @@
 #include <algorithm>
 #include <chrono>
 
-#include "lab/report/place_text.h"
+#include "lab/report/name_text.h"
 #include "lab/report/text.h"
 
 namespace powercut::lab {
 namespace {
-
-std::string uuid_text(const JournalUuid& uuid) {
-  std::string text;
-  for (std::size_t i = 0; i < uuid.size(); ++i) {
-    if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
-    text += fmt::format("{:02x}", uuid[i]);
-  }
-  return text;
-}
 
 std::string features_text(const JournalSuperblock& superblock) {
   struct Named {
@@ -108,12 +99,11 @@ std::string recovery_text(const JournalStory& story) {
   std::string text = fmt::format("  recovery     {}\n", end_text(story));
   if (plan.end != RecoveryEnd::kNothingToDo) {
     text += fmt::format(
-        "               by the rules of {}: begins at journal block {} with tid {}, ends at {} "
-        "({})\n",
+        "               by the rules of {}: from journal block {} (tid {})\n"
+        "               to {}, where tid {} is due: {}\n",
         recover_as_name(plan.recover_as), plan.superblock.start.value(),
-        plan.superblock.sequence.value(), plan.end_block.value(),
+        plan.superblock.sequence.value(), plan.end_block.value(), plan.next_tid.value(),
         recovery_rule_name(plan.end_rule));
-    text += fmt::format("               tid {} is due there\n", plan.next_tid.value());
   }
   for (const Damage& damage : plan.damages) {
     text +=
@@ -184,7 +174,7 @@ std::string what_text(const StoryTransaction& transaction) {
 std::string transaction_line(const StoryTransaction& transaction, std::size_t tid_width) {
   const FoundTransaction& found = transaction.found;
   const std::string when =
-      found.commit ? utc_text(found.commit->seconds, found.commit->nanoseconds) : "-";
+      found.commit ? commit_time_text(found.commit->seconds, found.commit->nanoseconds) : "-";
   return fmt::format("  {:>{}}  {:<11}  {:<29}  {:>15} {:>6} {:>7}  {}\n", found.tid.value(),
                      tid_width, standing_name(transaction.standing), when, place_text(found),
                      transaction.blocks.size() + found.missing_count, found.revokes.size(),
@@ -232,10 +222,10 @@ std::string blocks_text(const JournalStory& story, const StoryTransaction& trans
   const ChecksumKind kind = story.plan.superblock.format().checksum;
   std::string text;
   for (const StoryBlock& block : transaction.blocks) {
-    text +=
-        fmt::format("      {:>8} = {:<10} {:<22} {:<12} {}\n", block.found.log.value(),
-                    block.found.home.value(), fate_text(block, transaction.standing),
-                    sum_text(block.found, kind), owner_text(block.owner, story.map.block_bytes()));
+    const std::string owner = owner_text(block.owner, story.map.block_bytes());
+    text += fmt::format("      {:>8} = {:<10} {:<22} {:<{}}{}\n", block.found.log.value(),
+                        block.found.home.value(), fate_text(block, transaction.standing),
+                        sum_text(block.found, kind), owner.empty() ? 0 : 13, owner);
   }
   if (!transaction.found.revokes.empty()) {
     text += fmt::format("      revokes {}\n", ranges_text(transaction.found.revokes));
@@ -263,6 +253,11 @@ std::string table_text(const JournalStory& story, const StoryTextOptions& option
   const bool is_one = story.options.tid.has_value();
   std::size_t hidden = is_one || old_count <= options.old_max ? 0 : old_count - options.old_max;
   std::string text = table_head(tid_width);
+  if (options.lists_blocks || is_one) {
+    text +=
+        "      journal block = file-system block; what becomes of it; its checksum; whose it was\n"
+        "      then (of old ones: whose it is, as the file system lies)\n";
+  }
   if (hidden != 0) {
     text += fmt::format("  {:>{}}  {} older ones: --old\n", "...", tid_width, grouped(hidden));
   }
@@ -326,7 +321,7 @@ std::string fast_commits_text(const FastCommits& commits) {
 
 }  // namespace
 
-std::string utc_text(std::uint64_t seconds, std::uint32_t nanoseconds) {
+std::string commit_time_text(std::uint64_t seconds, std::uint32_t nanoseconds) {
   constexpr std::uint64_t kYear10000 = 253'402'300'800;
   // debugfs stores the seconds in the upper half of their field.
   const bool is_in_upper_half = seconds >= kYear10000 && (seconds & 0xFFFFFFFF) == 0;

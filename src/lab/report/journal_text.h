@@ -12,7 +12,7 @@ namespace powercut::lab {
 
 // "2026-11-22 10:11:12.123456789", UTC; without nanoseconds if they are 0.  A number of seconds
 // that is no date of this era is said as it is.
-std::string utc_text(std::uint64_t seconds, std::uint32_t nanoseconds);
+std::string commit_time_text(std::uint64_t seconds, std::uint32_t nanoseconds);
 
 struct StoryTextOptions {
   bool lists_blocks = false;   // of every transaction that is listed

@@ -2,26 +2,9 @@
 
 #include <fmt/format.h>
 
-namespace powercut::lab {
+#include "lab/report/name_text.h"
 
-std::string printable(std::string_view text) {
-  std::string plain;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
-    // U+0080 to U+009F are control characters, too; in UTF-8 they are two bytes.
-    const bool is_high_control = byte == 0xC2 && next >= 0x80 && next <= 0x9F;
-    if (byte < 0x20 || byte == 0x7F) {
-      plain += fmt::format("\\x{:02x}", byte);
-    } else if (is_high_control) {
-      plain += fmt::format("\\x{:02x}\\x{:02x}", byte, next);
-      ++i;
-    } else {
-      plain += text[i];
-    }
-  }
-  return plain;
-}
+namespace powercut::lab {
 
 std::string partitions_text(std::span<const Partition> partitions) {
   std::string text = "  its partitions, and the words that choose one:\n";

@@ -10,9 +10,6 @@
 
 namespace powercut::lab {
 
-// A text out of an image (a name can be anything), for a terminal: control characters as "\x1b".
-std::string printable(std::string_view text);
-
 // A line each, with the words that choose it.
 std::string partitions_text(std::span<const Partition> partitions);
 // A note for a command that only reads.

@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 
 #include "lab/report/journal_text.h"
-#include "lab/report/place_text.h"
+#include "lab/report/name_text.h"
 #include "lab/report/text.h"
 
 namespace powercut::lab {
@@ -71,25 +71,30 @@ std::string counts_lines(const ReplayOutcome& outcome) {
 
 std::string end_lines(const ReplayOutcome& outcome) {
   const RecoveryPlan& plan = outcome.plan;
+  const std::string_view is = outcome.options.mode == ReplayMode::kDryRun ? "would be" : "is";
   if (plan.end == RecoveryEnd::kNothingToDo) {
-    return "  end          the log was empty; needs_recovery is cleared\n";
+    return fmt::format("  end          the log was empty; needs_recovery {} cleared\n", is);
   }
   if (plan.end == RecoveryEnd::kClean && plan.damages.empty()) {
-    return "  end          clean: the log is emptied, needs_recovery is cleared\n";
+    return fmt::format("  end          clean: the log {0} emptied, needs_recovery {0} cleared\n",
+                       is);
   }
   if (plan.end == RecoveryEnd::kClean) {
-    return "  end          clean by these rules, and yet damaged: what follows the damaged commit "
-           "block is lost\n";
+    return "  end          clean by these rules, and yet damaged: what follows the damaged commit\n"
+           "               block is lost\n";
   }
   if (plan.empties_log) {
-    return "  end          DAMAGED: the log is emptied all the same, and the file system is marked "
-           "as in need\n               of a check: run e2fsck -f on it\n";
+    return fmt::format(
+        "  end          DAMAGED: the log {0} emptied all the same, and the file system {0} marked\n"
+        "               as in need of a check: then run e2fsck -f on it\n",
+        is);
   }
-  return "  end          REFUSED, as Linux does: the sound blocks are at home, the log stays, and "
-         "it "
-         "still\n               does not mount; --recover-as e2fsck empties the log, and then "
-         "e2fsck "
-         "-f is needed\n";
+  return fmt::format(
+      "  end          REFUSED, as Linux does: {}, the log stays, and it\n"
+      "               does not mount.  --recover-as e2fsck empties the log; then e2fsck -f is "
+      "needed\n",
+      plan.replay_count == 0 ? "nothing is replayed"
+                             : fmt::format("each sound block {} written home", is));
 }
 
 }  // namespace
@@ -111,13 +116,17 @@ std::string check_text(const JournalCheck& check, const std::string& repeat_comm
     text += fmt::format("  {} of them not told in full (--limit)\n",
                         grouped(check.not_identified_count));
   }
+  if (check.not_reached_count != 0) {
+    text += fmt::format("  {} behind the damage, which a recovery does not reach: --old\n",
+                        plural(check.not_reached_count, "transaction", "transactions"));
+  }
   if (!check.findings.empty()) text += fmt::format("  again: {}\n", repeat_command);
   return text;
 }
 
 std::string replay_text(const ReplayOutcome& outcome, const std::string& repeat_command) {
   std::string text = fmt::format(
-      "replay of {} ({})\n", printable(outcome.options.image.path.string()), mode_text(outcome));
+      "replay of {} ({})\n", printable(outcome.image.path.string()), mode_text(outcome));
   if (!outcome.is_dirty) {
     text += "  nothing to replay: needs_recovery is clear, so Linux discards what is in the log\n";
   } else {
@@ -125,9 +134,9 @@ std::string replay_text(const ReplayOutcome& outcome, const std::string& repeat_
     text += fmt::format("  rules        {}\n", recover_as_name(plan.recover_as));
     if (plan.end != RecoveryEnd::kNothingToDo) {
       text += fmt::format(
-          "  log          journal block {} (tid {}) to {} ({}; tid {} is due there)\n",
+          "  log          journal block {} (tid {}) to {}, where tid {} is due: {}\n",
           plan.superblock.start.value(), plan.superblock.sequence.value(), plan.end_block.value(),
-          recovery_rule_name(plan.end_rule), plan.next_tid.value());
+          plan.next_tid.value(), recovery_rule_name(plan.end_rule));
       text += counts_lines(outcome);
     }
     for (const CheckedFinding& finding : outcome.findings) text += finding_line(finding);

@@ -70,7 +70,7 @@ enum class Ext4RoCompat : std::uint32_t {
 };
 
 // The incompat features with which a file system can be read here.  Encrypted names and contents
-// and inline data are refused where they are met, not at the door.
+// are refused where they are met, not at the door.
 inline constexpr std::uint32_t kReadableIncompat = [] {
   std::uint32_t bits = 0;
   for (const Ext4Incompat feature :

@@ -257,7 +257,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Variant{"EaInode", "-b 4096 -I 256 -O ea_inode"},
                       Variant{"EaInodeNoChecksums",
                               "-b 1024 -I 256 -O ea_inode,^metadata_csum -J size=4"}),
-    [](const auto& info) { return info.param.name; });
+    [](const auto& variant) { return variant.param.name; });
 
 // ---- damage
 

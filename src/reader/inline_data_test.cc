@@ -205,7 +205,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Variant{"K4I4096", "-b 4096 -I 4096 -N 512 -O inline_data", 20},
                       Variant{"NoChecksums", "-b 4096 -I 256 -O inline_data,^metadata_csum", 10},
                       Variant{"NotUsed", "-b 4096 -I 128 -O ^inline_data", 0}),
-    [](const auto& info) { return info.param.name; });
+    [](const auto& variant) { return variant.param.name; });
 
 TEST(InlineData, IsWhatDebugfsGives) {
   SKIP_WITHOUT_TOOL("debugfs");

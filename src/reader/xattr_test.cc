@@ -180,7 +180,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Variant{"EaInodeK1", "-b 1024 -I 256 -O ea_inode -J size=4"},
                       Variant{"EaInodeK4", "-b 4096 -I 1024 -O ea_inode"},
                       Variant{"EaInodeI128", "-b 4096 -I 128 -O ea_inode,^metadata_csum"}),
-    [](const auto& info) { return info.param.name; });
+    [](const auto& variant) { return variant.param.name; });
 
 TEST(Xattrs, AreWhatDebugfsGives) {
   SKIP_WITHOUT_TOOL("debugfs");

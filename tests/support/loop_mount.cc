@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <linux/loop.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <unistd.h>
@@ -56,6 +57,13 @@ MountWords parse_options(const std::string& options) {
   return words;
 }
 
+// Mounts of this process and its children only: they end with the last of these, whatever ends it.
+void keep_mounts_to_ourselves() {
+  static const bool is_done = ::unshare(CLONE_NEWNS) == 0 &&
+                              ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+  static_cast<void>(is_done);
+}
+
 std::string try_it() {
   if (::geteuid() != 0) return "not root";
   const E2fsImage image({.size = "4M"});
@@ -80,6 +88,7 @@ void LoopMount::fail(const std::string& what) {
 LoopMount::LoopMount(const std::filesystem::path& image, const std::filesystem::path& folder,
                      const std::string& options)
     : folder_(folder) {
+  keep_mounts_to_ourselves();
   std::error_code ignored;
   std::filesystem::create_directories(folder_, ignored);
   mount(image, options);

@@ -65,7 +65,9 @@ Result<MmpBlock> read_mmp(const Volume& volume) {
 
 ImageInfo read_image_info(const ImageFile& file, const SeenVolume& seen) {
   const Volume& volume = *seen.volume;
-  ImageInfo info{.superblock = volume.superblock(), .seen = seen};
+  ImageInfo info;
+  info.superblock = volume.superblock();
+  info.seen = seen;
   const auto& journal = file.journal();
   if (journal) {
     info.journal = summary_of(*journal, info.superblock);

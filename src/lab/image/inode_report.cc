@@ -21,7 +21,9 @@ void read_runs(const Volume& volume, InodeReport& report) {
 }  // namespace
 
 InodeReport read_inode_report(const Volume& volume, InodeNo number, const Inode& inode) {
-  InodeReport report{.number = number, .inode = inode};
+  InodeReport report;
+  report.number = number;
+  report.inode = inode;
   const auto stored = volume.stored_inode(number);
   report.is_written = stored.has_value() && !all_zero(*stored);
   if (inode.is(InodeType::kSymlink)) {

@@ -9,18 +9,24 @@ bool is_dot(std::string_view name) {
   return name == "." || name == "..";
 }
 
+void add_to_path(std::string& path, std::string_view name) {
+  if (!path.empty() && path.back() != '/' && !name.empty()) path += '/';
+  path += name;
+}
+
 }  // namespace
 
 std::string joined_path(std::string_view path, std::string_view name) {
   std::string joined(path);
-  if (!joined.empty() && joined.back() != '/' && !name.empty()) joined += '/';
-  return joined.append(name);
+  add_to_path(joined, name);
+  return joined;
 }
 
 std::string TreeWalk::path_of(std::string_view name) const {
   std::string path = start_path_;
-  for (std::size_t i = 1; i < levels_.size(); ++i) path = joined_path(path, levels_[i].name);
-  return joined_path(path, name);
+  for (std::size_t i = 1; i < levels_.size(); ++i) add_to_path(path, levels_[i].name);
+  add_to_path(path, name);
+  return path;
 }
 
 Result<void> TreeWalk::run(InodeNo number, const Inode& inode, TreeVisitor& visitor) {

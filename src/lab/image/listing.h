@@ -14,10 +14,10 @@ namespace powercut::lab {
 struct ListedName {
   std::string name;  // bytes
   InodeNo number;
-  std::uint8_t file_type = 0;  // as the directory has it
-  std::optional<Inode> inode;  // nothing: it could not be read
-  std::string target;          // of a symlink
-  std::vector<Xattr> xattrs;
+  std::uint8_t file_type = 0;       // as the directory has it
+  std::optional<Inode> inode = {};  // nothing: it could not be read
+  std::string target = {};          // of a symlink
+  std::vector<Xattr> xattrs = {};
 };
 
 // One directory, or (is_single) one name that was asked for itself.  A large directory comes in
@@ -25,8 +25,8 @@ struct ListedName {
 struct Listing {
   std::string path;
   bool is_single = false;
-  bool is_continued = false;      // the part before this one was of the same directory
-  std::vector<ListedName> names;  // by name, as bytes
+  bool is_continued = false;           // the part before this one was of the same directory
+  std::vector<ListedName> names = {};  // by name, as bytes
 };
 
 struct ListOptions {

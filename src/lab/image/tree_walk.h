@@ -86,9 +86,9 @@ class TreeWalk {
   struct Level {
     std::string name;
     InodeNo number;
-    Inode inode;
-    std::string text;
-    std::vector<Listed> listed;
+    Inode inode = {};
+    std::string text = {};
+    std::vector<Listed> listed = {};
     std::size_t next = 0;        // of `listed`
     std::size_t kept_count = 0;  // for the second pass, at the front of `listed`
     bool is_second_pass = false;

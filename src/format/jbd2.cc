@@ -65,6 +65,16 @@ ChecksumPair commit_checksum(Bytes block, const JournalFormat& format) {
   return field_checksum(block, format, offsetof(disk::CommitBlock, checksums));
 }
 
+ChecksumPair commit_head_checksum(Bytes block, const JournalFormat& format) {
+  ChecksumPair pair = commit_checksum(block, format);
+  if (format.tail_bytes() == 0) return pair;
+  const Bytes head = block.first(disk::kCommitHeadBytes);
+  const std::uint32_t sum =
+      checksum_without(format.seed, head, offsetof(disk::CommitBlock, checksums));
+  pair.computed = crc32c_of_zeroes(sum, block.size() - head.size());
+  return pair;
+}
+
 bool tail_checksum_matches(Bytes block, const JournalFormat& format) {
   return block.size() == format.block_bytes && tail_checksum(block, format).matches();
 }

@@ -128,6 +128,9 @@ struct Tag {
 // Errors: kCorrupt: magic, type or tid; a tag past the end; no last tag.  After an error nothing of
 // the block may be replayed.
 Result<std::vector<Tag>> parse_descriptor(Bytes block, const JournalFormat& format, Tid expected);
+// The tags as every implementation of recovery takes them: up to the last one, or as many as fit if
+// none says that it is the last.  Empty if it is not one whole log block.
+std::vector<Tag> tags_that_fit(Bytes block, const JournalFormat& format);
 // How many data blocks a descriptor seems to have, whatever else is wrong with it: its tags up to
 // the last one or up to the end of the block.  For a scan that must step over a damaged one.
 std::uint32_t count_tags(Bytes block, const JournalFormat& format);
@@ -138,6 +141,10 @@ void encode_descriptor(MutableBytes block, const JournalFormat& format, Tid tid,
 
 // Errors: kCorrupt: magic, type or tid; a count that is no whole number of records or too large.
 Result<std::vector<BlockNo>> parse_revoke(Bytes block, const JournalFormat& format, Tid expected);
+// The records as every implementation of recovery takes them: whole ones up to the count, none if
+// it is less than the header.  Nothing if the count goes past the end (before the checksum), or if
+// it is not one whole log block.
+std::optional<std::vector<BlockNo>> revokes_that_fit(Bytes block, const JournalFormat& format);
 void encode_revoke(MutableBytes block, const JournalFormat& format, Tid tid,
                    const std::vector<BlockNo>& blocks);
 
@@ -167,6 +174,10 @@ struct ChecksumPair {
 ChecksumPair tail_checksum(Bytes block, const JournalFormat& format);
 // Of a commit block (one whole log block: CHECK) over itself; kV1's is over other blocks.
 ChecksumPair commit_checksum(Bytes block, const JournalFormat& format);
+
+// The same as if all behind the header (64 bytes) were zero, as it is when it is written: what is
+// left of a commit block that a device tore.
+ChecksumPair commit_head_checksum(Bytes block, const JournalFormat& format);
 
 // The checksum at the end of a descriptor or revoke block.  True without kV2 or kV3.
 bool tail_checksum_matches(Bytes block, const JournalFormat& format);

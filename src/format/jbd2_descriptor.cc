@@ -99,18 +99,22 @@ Result<std::vector<Tag>> parse_descriptor(Bytes block, const JournalFormat& form
   }
 }
 
-std::uint32_t count_tags(Bytes block, const JournalFormat& format) {
-  if (block.size() != format.block_bytes) return 0;
+std::vector<Tag> tags_that_fit(Bytes block, const JournalFormat& format) {
+  std::vector<Tag> result;
+  if (block.size() != format.block_bytes) return result;
   const Bytes tags = block.first(block.size() - format.tail_bytes());
-  std::uint32_t count = 0;
   // Each turn moves at least a tag forward, and load_tag stops at the end.
   for (std::size_t offset = sizeof(disk::JournalHeader);;) {
     const auto tag = load_tag(tags, offset, format);
-    if (!tag) return count;
-    ++count;
-    if (tag->has(disk::TagFlag::kLastTag)) return count;
+    if (!tag) return result;
+    result.push_back(tag->tag);
+    if (tag->has(disk::TagFlag::kLastTag)) return result;
     offset += tag_step(*tag, format);
   }
+}
+
+std::uint32_t count_tags(Bytes block, const JournalFormat& format) {
+  return static_cast<std::uint32_t>(tags_that_fit(block, format).size());
 }
 
 void encode_descriptor(MutableBytes block, const JournalFormat& format, Tid tid,

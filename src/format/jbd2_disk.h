@@ -182,6 +182,9 @@ STORED_AT(CommitBlock, checksums, 0x10);
 STORED_AT(CommitBlock, seconds, 0x30);
 STORED_AT(CommitBlock, nanoseconds, 0x38);
 
+// What Linux takes for the header of a torn commit block: the structure and what pads it.
+inline constexpr std::size_t kCommitHeadBytes = 64;
+
 // The records of the fast-commit area.  Little-endian.  Each begins with its tag and the number of
 // bytes that follow; none goes past the end of its block.
 struct FastCommitTagHeader {

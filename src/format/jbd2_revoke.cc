@@ -8,25 +8,33 @@ namespace {
 constexpr HeaderWords kWords = {"revoke block: magic", "revoke block: block type",
                                 "revoke block: tid"};
 
+std::size_t record_bytes(const JournalFormat& format) {
+  return format.is_64bit ? sizeof(Be64) : sizeof(Be32);
+}
+
 }  // namespace
 
 Result<std::vector<BlockNo>> parse_revoke(Bytes block, const JournalFormat& format, Tid expected) {
   TRY(check_journal_header(block, format, JournalBlockType::kRevoke, expected, kWords));
   const auto header = TRY(load<disk::RevokeHeader>(block, 0));
-  const std::uint32_t record_bytes = format.is_64bit ? sizeof(Be64) : sizeof(Be32);
   const std::uint32_t used = header.used_bytes;
-  if (used < sizeof(header) || (used - sizeof(header)) % record_bytes != 0) {
+  if (used < sizeof(header) || (used - sizeof(header)) % record_bytes(format) != 0) {
     return fail(Errc::kCorrupt, "revoke block: no whole number of records", used);
   }
-  if (used > block.size() - format.tail_bytes()) {
-    return fail(Errc::kCorrupt, "revoke block: records past the end", used);
-  }
+  auto records = revokes_that_fit(block, format);
+  if (!records) return fail(Errc::kCorrupt, "revoke block: records past the end", used);
+  return *std::move(records);
+}
+
+std::optional<std::vector<BlockNo>> revokes_that_fit(Bytes block, const JournalFormat& format) {
+  if (block.size() != format.block_bytes) return std::nullopt;
+  const std::uint32_t used = load<disk::RevokeHeader>(block, 0)->used_bytes;
+  if (used > block.size() - format.tail_bytes()) return std::nullopt;
+  const std::size_t step = record_bytes(format);
   std::vector<BlockNo> result;
-  result.reserve((used - sizeof(header)) / record_bytes);
-  for (std::size_t offset = sizeof(header); offset < used; offset += record_bytes) {
-    const std::uint64_t number = format.is_64bit ? TRY(load<Be64>(block, offset)).value()
-                                                 : TRY(load<Be32>(block, offset)).value();
-    result.push_back(BlockNo(number));
+  for (std::size_t end = sizeof(disk::RevokeHeader) + step; end <= used; end += step) {
+    result.push_back(format.is_64bit ? BlockNo(*load<Be64>(block, end - step))
+                                     : BlockNo(*load<Be32>(block, end - step)));
   }
   return result;
 }

@@ -1,36 +1,125 @@
 // The one place of a recovery that writes.
+//
+// Order: everything home, flush, the log emptied, flush; then the file system's superblock, flush,
+// and the journal's error last.  Until the log is emptied all can be made again from it.
+#include <algorithm>
+#include <span>
+
 #include "base/stored_int.h"
+#include "format/ext4.h"
 #include "recovery/log_reader.h"
 #include "recovery/recovery.h"
 
 namespace powercut {
 namespace {
 
-Result<void> replay_block(const LogReader& reader, const LoggedBlock& block, MutableBytes buffer,
-                          BlockDevice& target) {
-  TRY(reader.read(block.log, buffer));
-  if (block.is_escaped) store(buffer, 0, Be32(kJournalMagic));
-  return target.write(block.home.value() * reader.block_bytes(), buffer);
+constexpr std::uint32_t kWriteBytesMax = 1u << 20;
+
+// What is written to one home block: the last content that is replayed there.
+struct HomeWrite {
+  BlockNo home;
+  LogBlock log;
+  bool is_escaped = false;
+};
+
+// In ascending order, each home block once.
+std::vector<HomeWrite> home_writes(const RecoveryPlan& plan) {
+  std::vector<HomeWrite> writes;
+  writes.reserve(plan.replay_count);
+  for (const LoggedTransaction& transaction : plan.transactions) {
+    for (const LoggedBlock& block : transaction.blocks) {
+      if (block.verdict != BlockVerdict::kReplay) continue;
+      writes.push_back({block.home, block.log, block.is_escaped});
+    }
+  }
+  std::ranges::stable_sort(writes, {}, &HomeWrite::home);
+  // Of several the last one in log order is kept.
+  const auto kept =
+      std::unique(writes.rbegin(), writes.rend(),
+                  [](const HomeWrite& a, const HomeWrite& b) { return a.home == b.home; });
+  writes.erase(writes.begin(), kept.base());
+  return writes;
+}
+
+// How many of `writes` go on from the first: home blocks one after another, at most `most`.
+std::size_t neighbours(std::span<const HomeWrite> writes, std::size_t most) {
+  std::size_t count = 1;
+  while (count < std::min(writes.size(), most) &&
+         writes[count].home == writes[count - 1].home + 1) {
+    ++count;
+  }
+  return count;
+}
+
+// Reads the log blocks of `writes`, which are neighbours at home, into `into`: those that are
+// neighbours in the log too in one read.
+Result<void> read_contents(const LogReader& reader, std::span<const HomeWrite> writes,
+                           MutableBytes into) {
+  const std::size_t block_bytes = reader.block_bytes();
+  for (std::size_t first = 0; first < writes.size();) {
+    std::size_t end = first + 1;
+    while (end < writes.size() && writes[end].log == writes[end - 1].log + 1) ++end;
+    TRY(reader.read(writes[first].log,
+                    into.subspan(first * block_bytes, (end - first) * block_bytes)));
+    first = end;
+  }
+  for (std::size_t i = 0; i < writes.size(); ++i) {
+    if (writes[i].is_escaped) store(into, i * block_bytes, Be32(kJournalMagic));
+  }
+  return {};
+}
+
+Result<void> write_home(std::span<const HomeWrite> writes, const LogReader& reader,
+                        BlockDevice& target) {
+  const std::size_t block_bytes = reader.block_bytes();
+  const std::size_t most = std::max<std::size_t>(1, kWriteBytesMax / block_bytes);
+  std::vector<std::uint8_t> buffer(std::min(most, writes.size()) * block_bytes);
+  while (!writes.empty()) {
+    const auto some = writes.first(neighbours(writes, most));
+    const MutableBytes bytes = MutableBytes(buffer).first(some.size() * block_bytes);
+    TRY(read_contents(reader, some, bytes));
+    TRY(target.write(some.front().home.value() * block_bytes, bytes));
+    writes = writes.subspan(some.size());
+  }
+  return {};
+}
+
+// Damage that e2fsck calls a checksum error, at which it gives up; at a damaged commit block it
+// only ends the replay.
+bool has_given_up(const RecoveryPlan& plan) {
+  const auto is_error = [](const Damage& damage) {
+    return damage.rule == RecoveryRule::kDataChecksum ||
+           damage.rule == RecoveryRule::kDescriptorChecksum ||
+           damage.rule == RecoveryRule::kDescriptorFormat;
+  };
+  return plan.end == RecoveryEnd::kRefused && std::ranges::any_of(plan.damages, is_error);
 }
 
 // A tid beyond any that the log holds, so that none of its blocks can be taken for one of a later
 // transaction: at most one incomplete transaction lies behind an ordinary end, and at most as many
 // transactions as the ring has blocks behind an end that was asked for.
 Tid next_sequence(const RecoveryPlan& plan) {
+  if (has_given_up(plan)) return plan.superblock.sequence;
   if (!plan.is_cut_short) return plan.next_tid.next();
   const std::uint32_t ring = plan.superblock.ring_end() - plan.superblock.first;
   return Tid(plan.next_tid.value() + ring);
 }
 
-Result<void> empty_log(const RecoveryPlan& plan, const LogReader& reader, MutableBytes buffer,
-                       BlockDevice& target) {
-  TRY(reader.read(LogBlock(0), buffer));
+// Writes `superblock` over the one whose block is `block`, and flushes.
+Result<void> write_superblock(const JournalSuperblock& superblock, const JournalMap& map,
+                              MutableBytes block, BlockDevice& target) {
+  superblock.encode(block);
+  TRY(target.write(map.device_block(LogBlock(0)).value() * map.block_bytes(), block));
+  return target.flush();
+}
+
+Result<void> empty_log(const RecoveryPlan& plan, const LogReader& reader, BlockDevice& target) {
+  std::vector<std::uint8_t> block(reader.block_bytes());
+  TRY(reader.read(LogBlock(0), block));
   JournalSuperblock superblock = plan.superblock;
   superblock.start = LogBlock(0);
   superblock.sequence = next_sequence(plan);
-  superblock.encode(buffer);
-  TRY(target.write(reader.map().device_block(LogBlock(0)).value() * reader.block_bytes(), buffer));
-  return target.flush();
+  return write_superblock(superblock, reader.map(), block, target);
 }
 
 }  // namespace
@@ -43,16 +132,42 @@ Result<void> apply_recovery(const RecoveryPlan& plan, const BlockView& source,
                 plan.fast_commits->tid.value());
   }
   const LogReader reader(source, map);
-  std::vector<std::uint8_t> buffer(reader.block_bytes());
-  for (const LoggedTransaction& transaction : plan.transactions) {
-    for (const LoggedBlock& block : transaction.blocks) {
-      if (block.verdict != BlockVerdict::kReplay) continue;
-      TRY(replay_block(reader, block, buffer, target));
-    }
+  const std::vector<HomeWrite> writes = home_writes(plan);
+  const std::uint64_t blocks = target.size_bytes() / map.block_bytes();
+  if (!writes.empty() && writes.back().home.value() >= blocks) {
+    return fail(Errc::kInvalid, "recovery: a home block past the end of the target",
+                writes.back().home.value());
   }
+  TRY(write_home(writes, reader, target));
   TRY(target.flush());
   if (!plan.empties_log) return {};
-  return empty_log(plan, reader, buffer, target);
+  return empty_log(plan, reader, target);
+}
+
+Result<void> mark_recovered(const RecoveryPlan& plan, BlockDevice& target) {
+  std::vector<std::uint8_t> bytes(kSuperblockBytes);
+  TRY(target.read(kSuperblockOffset, bytes));
+  Superblock superblock = TRY(Superblock::parse(bytes, target.size_bytes()));
+  superblock.incompat &= ~static_cast<std::uint32_t>(Ext4Incompat::kRecover);
+  const auto bit = [](Ext4State state) { return static_cast<std::uint16_t>(state); };
+  const bool is_refused = plan.end == RecoveryEnd::kRefused;
+  if (has_given_up(plan)) superblock.state &= static_cast<std::uint16_t>(~bit(Ext4State::kValid));
+  if (plan.superblock.error != 0 || (is_refused && !has_given_up(plan))) {
+    superblock.state |= bit(Ext4State::kErrors);
+  }
+  superblock.encode(bytes);
+  TRY(target.write(kSuperblockOffset, bytes));
+  return target.flush();
+}
+
+Result<void> mark_recovered(const RecoveryPlan& plan, const JournalMap& map, BlockDevice& target) {
+  TRY(mark_recovered(plan, target));
+  if (plan.superblock.error == 0) return {};
+  std::vector<std::uint8_t> block(map.block_bytes());
+  TRY(LogReader(target, map).read(LogBlock(0), block));
+  JournalSuperblock superblock = TRY(JournalSuperblock::parse(block));
+  superblock.error = 0;
+  return write_superblock(superblock, map, block, target);
 }
 
 }  // namespace powercut

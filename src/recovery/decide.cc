@@ -42,15 +42,15 @@ constexpr std::array kTable = {
             .tid = kExpected,
             .kind = kOther},
 
-    // The transaction goes on with data blocks.
+    // The transaction goes on with data blocks: as many as there are tags up to the last one, or as
+    // fit into the block if none says that it is the last.
     ScanRow{.name = "descriptor",
             .step = ScanStep::kReadDescriptor,
             .is_inside = true,
             .has_magic = true,
             .tid = kExpected,
             .kind = kDescriptor,
-            .matches = true,
-            .is_readable = true},
+            .matches = true},
 
     // A power cut leaves such a block whenever it tears a commit in progress, so it is no damage
     // yet.  The scan goes on behind as many data blocks as the tags make it seem.
@@ -62,26 +62,15 @@ constexpr std::array kTable = {
             .kind = kDescriptor,
             .matches = false},
 
-    // The checksum is right (or there is none) and the tags are not: never written by a file
-    // system.
-    ScanRow{.name = "descriptor cannot be read",
-            .step = ScanStep::kSuspect,
-            .is_inside = true,
-            .has_magic = true,
-            .tid = kExpected,
-            .kind = kDescriptor,
-            .matches = true,
-            .is_readable = false},
-
-    // The transaction goes on with revoke records; they count once it is whole.
+    // The transaction goes on with revoke records; they count once it is whole.  A count that goes
+    // past the block's end is damage then: nothing at all is replayed.
     ScanRow{.name = "revoke block",
             .step = ScanStep::kCollectRevokes,
             .is_inside = true,
             .has_magic = true,
             .tid = kExpected,
             .kind = kRevoke,
-            .matches = true,
-            .is_readable = true},
+            .matches = true},
 
     // As a descriptor that does not match.
     ScanRow{.name = "revoke block does not match",
@@ -92,20 +81,9 @@ constexpr std::array kTable = {
             .kind = kRevoke,
             .matches = false},
 
-    // As a descriptor that cannot be read.
-    ScanRow{.name = "revoke block cannot be read",
-            .step = ScanStep::kSuspect,
-            .is_inside = true,
-            .has_magic = true,
-            .tid = kExpected,
-            .kind = kRevoke,
-            .matches = true,
-            .is_readable = false},
-
-    // A commit block behind a damaged block, and from before the last whole transaction: all of
-    // this
-    // lay here before that transaction was written (after a reformat that did not clear the journal
-    // the old tids come again).
+    // A commit block behind a damaged block, and from before the last transaction: all of this lay
+    // here before that transaction was written (after a reformat that did not clear the journal the
+    // old tids come again).
     ScanRow{.name = "commit of a suspect transaction, older",
             .step = ScanStep::kStale,
             .is_inside = true,
@@ -117,7 +95,7 @@ constexpr std::array kTable = {
 
     // The commit block was written after all others of its transaction were durable, so the damaged
     // block was right once.  What it said is lost, and with it which blocks the later transactions
-    // build on: Linux refuses before it replays anything.
+    // build on: all refuse before they replay anything.
     ScanRow{.name = "commit of a suspect transaction",
             .step = ScanStep::kRefuseAll,
             .is_inside = true,
@@ -127,29 +105,17 @@ constexpr std::array kTable = {
             .is_suspect = true,
             .is_older = false},
 
-    // Async: the transaction before this one was dropped since its commit block did not match, but
-    // the file system had gone on.  So that block was right once, and is damaged.
-    ScanRow{.name = "commit after a dropped one, v1",
+    // v1, async: the transaction before this one was dropped since its commit block did not match,
+    // but the file system had gone on.  So that block was right once, and is damaged.  With crc32c
+    // nobody looks at it: see "commit does not match, async".
+    ScanRow{.name = "commit after a dropped one",
             .step = ScanStep::kRefuseRest,
             .is_inside = true,
             .has_magic = true,
             .tid = kExpected,
             .kind = kCommit,
             .is_suspect = false,
-            .has_dropped = true,
-            .is_v1 = true},
-
-    // The same with crc32c.  Linux does not look at it: it mounts, and the dropped transaction and
-    // all after it are lost without a word.  The plan names the damage.
-    ScanRow{.name = "commit after a dropped one, crc32c",
-            .step = ScanStep::kDropLost,
-            .is_inside = true,
-            .has_magic = true,
-            .tid = kExpected,
-            .kind = kCommit,
-            .is_suspect = false,
-            .has_dropped = true,
-            .is_v1 = false},
+            .has_dropped = true},
 
     // The transaction is whole.
     ScanRow{.name = "commit",
@@ -162,7 +128,34 @@ constexpr std::array kTable = {
             .is_suspect = false,
             .has_dropped = false},
 
-    // It does not match and is older than the last whole transaction: stale, as above.
+    // A device that writes less than a block at once tore it, and the part that means something is
+    // there: accepted since Linux 6.11, whatever its time.
+    ScanRow{.name = "commit torn behind its header",
+            .step = ScanStep::kCommitTorn,
+            .rules = {RecoverAs::kLinux},
+            .is_inside = true,
+            .has_magic = true,
+            .tid = kExpected,
+            .kind = kCommit,
+            .matches = false,
+            .head_matches = true,
+            .is_suspect = false,
+            .has_dropped = false},
+
+    // Before that, and for e2fsck 1.47.0, it is one that does not match.
+    ScanRow{.name = "commit torn, not known",
+            .step = ScanStep::kAsDamaged,
+            .rules = {RecoverAs::kLinux61, RecoverAs::kE2fsck},
+            .is_inside = true,
+            .has_magic = true,
+            .tid = kExpected,
+            .kind = kCommit,
+            .matches = false,
+            .head_matches = true,
+            .is_suspect = false,
+            .has_dropped = false},
+
+    // It does not match and is older than the last transaction: stale, as above.
     ScanRow{.name = "commit does not match, older",
             .step = ScanStep::kStale,
             .is_inside = true,
@@ -170,6 +163,7 @@ constexpr std::array kTable = {
             .tid = kExpected,
             .kind = kCommit,
             .matches = false,
+            .head_matches = false,
             .is_suspect = false,
             .has_dropped = false,
             .is_older = true},
@@ -183,24 +177,103 @@ constexpr std::array kTable = {
             .tid = kExpected,
             .kind = kCommit,
             .matches = false,
+            .head_matches = false,
             .is_suspect = false,
             .has_dropped = false,
             .is_older = false,
-            .is_async = false},
+            .is_async = false,
+            .is_tid_zero = false},
 
-    // Async: the commit block goes out together with the blocks that it ends, so after a power cut
-    // it may be there without them.
-    ScanRow{.name = "commit does not match, async",
-            .step = ScanStep::kDropWhole,
+    // The same for the one transaction in 2^32 whose tid is 0.  It cannot be noted down as the one
+    // that failed, so the log just ends there.
+    ScanRow{.name = "commit does not match, sync, tid 0",
+            .step = ScanStep::kLogEndsLost,
             .is_inside = true,
             .has_magic = true,
             .tid = kExpected,
             .kind = kCommit,
             .matches = false,
+            .head_matches = false,
             .is_suspect = false,
             .has_dropped = false,
             .is_older = false,
-            .is_async = true},
+            .is_async = false,
+            .is_tid_zero = true},
+
+    // Async: the commit block goes out together with the blocks that it ends, so after a power cut
+    // it may be there without them.  With crc32c the last such block is where the log ends: what
+    // comes before it counts, an earlier damaged commit block included, and what is behind it is
+    // lost without a word.
+    ScanRow{.name = "commit does not match, async",
+            .step = ScanStep::kDrop,
+            .is_inside = true,
+            .has_magic = true,
+            .tid = kExpected,
+            .kind = kCommit,
+            .matches = false,
+            .head_matches = false,
+            .is_suspect = false,
+            .has_dropped = false,
+            .is_older = false,
+            .is_async = true,
+            .is_tid_zero = false},
+
+    // Tid 0 cannot be noted down as the end either: the end that was noted before is forgotten.
+    ScanRow{.name = "commit does not match, async, tid 0",
+            .step = ScanStep::kKeep,
+            .is_inside = true,
+            .has_magic = true,
+            .tid = kExpected,
+            .kind = kCommit,
+            .matches = false,
+            .head_matches = false,
+            .is_suspect = false,
+            .has_dropped = false,
+            .is_older = false,
+            .is_async = true,
+            .is_tid_zero = true},
+};
+
+constexpr std::array kBlockTable = {
+    // Its content there is stale, whatever it is.
+    BlockRow{.name = "revoked", .step = BlockStep::kRevoke, .is_revoked = true},
+
+    // The others of its transaction are replayed all the same.
+    BlockRow{
+        .name = "does not match", .step = BlockStep::kSkip, .is_revoked = false, .matches = false},
+
+    // Linux finds no such block on its device and gives up where it is; the blocks before it in the
+    // log are written.  (One between the file system's end and the device's it would write.)
+    BlockRow{.name = "home past the file system",
+             .step = BlockStep::kStop,
+             .rules = {RecoverAs::kLinux, RecoverAs::kLinux61},
+             .is_revoked = false,
+             .matches = true,
+             .is_outside = true},
+
+    // e2fsck writes it, which makes an image file longer, and says nothing.  We never write there.
+    BlockRow{.name = "home past the file system, passed by",
+             .step = BlockStep::kPassBy,
+             .rules = {RecoverAs::kE2fsck},
+             .is_revoked = false,
+             .matches = true,
+             .is_outside = true},
+
+    // Linux and e2fsck write it, and so change the log while they read it; what comes of it depends
+    // on what they have in memory.  We never do: the log must stay whole until all of it is home.
+    BlockRow{.name = "home in the log",
+             .step = BlockStep::kStop,
+             .is_revoked = false,
+             .matches = true,
+             .is_outside = false,
+             .is_in_log = true},
+
+    BlockRow{.name = "sound",
+             .step = BlockStep::kReplay,
+             .is_revoked = false,
+             .matches = true,
+             .is_outside = false,
+             .is_in_log = false},
 };
 
 template <class T>
@@ -210,16 +283,38 @@ bool agrees(const std::optional<T>& wanted, T fact) {
 
 }  // namespace
 
+std::string row_rules_text(RowRules rules) {
+  std::string text;
+  bool is_all = true;
+  for (const RecoverAs each : {RecoverAs::kLinux, RecoverAs::kLinux61, RecoverAs::kE2fsck}) {
+    is_all = is_all && rules.holds(each);
+    if (!rules.holds(each)) continue;
+    text += (text.empty() ? "" : ", ") + std::string(recover_as_name(each));
+  }
+  return is_all ? "all" : text;
+}
+
 bool ScanRow::accepts(const ScanFacts& facts) const {
-  return agrees(is_inside, facts.is_inside) && agrees(has_magic, facts.has_magic) &&
-         agrees(tid, facts.tid) && agrees(kind, facts.kind) && agrees(matches, facts.matches) &&
-         agrees(is_readable, facts.is_readable) && agrees(is_suspect, facts.is_suspect) &&
-         agrees(has_dropped, facts.has_dropped) && agrees(is_older, facts.is_older) &&
-         agrees(is_async, facts.is_async) && agrees(is_v1, facts.is_v1);
+  return rules.holds(facts.rules) && agrees(is_inside, facts.is_inside) &&
+         agrees(has_magic, facts.has_magic) && agrees(tid, facts.tid) && agrees(kind, facts.kind) &&
+         agrees(matches, facts.matches) && agrees(head_matches, facts.head_matches) &&
+         agrees(is_suspect, facts.is_suspect) && agrees(has_dropped, facts.has_dropped) &&
+         agrees(is_older, facts.is_older) && agrees(is_async, facts.is_async) &&
+         agrees(is_tid_zero, facts.is_tid_zero);
+}
+
+bool BlockRow::accepts(const BlockFacts& facts) const {
+  return rules.holds(facts.rules) && agrees(is_revoked, facts.is_revoked) &&
+         agrees(matches, facts.matches) && agrees(is_outside, facts.is_outside) &&
+         agrees(is_in_log, facts.is_in_log);
 }
 
 std::span<const ScanRow> scan_table() {
   return kTable;
+}
+
+std::span<const BlockRow> block_table() {
+  return kBlockTable;
 }
 
 const ScanRow& decide(const ScanFacts& facts) {
@@ -229,18 +324,39 @@ const ScanRow& decide(const ScanFacts& facts) {
   return *row;
 }
 
+const BlockRow& decide(const BlockFacts& facts) {
+  const auto row =
+      std::ranges::find_if(kBlockTable, [&](const BlockRow& each) { return each.accepts(facts); });
+  CHECK(row != kBlockTable.end(), "the table covers every combination of facts");
+  return *row;
+}
+
 std::string_view scan_step_name(ScanStep step) {
   switch (step) {
     case ScanStep::kReadDescriptor: return "read descriptor";
     case ScanStep::kCollectRevokes: return "collect revokes";
     case ScanStep::kSuspect: return "suspect, go on";
     case ScanStep::kCommitWhole: return "commit whole";
-    case ScanStep::kDropWhole: return "drop, go on";
-    case ScanStep::kDropLost: return "drop, lost";
+    case ScanStep::kCommitTorn: return "commit whole, with a notice";
+    case ScanStep::kAsDamaged: return "decide as one that does not match";
+    case ScanStep::kDrop: return "drop, go on";
+    case ScanStep::kKeep: return "keep all, go on";
     case ScanStep::kLogEnds: return "log ends";
     case ScanStep::kStale: return "stale, log ends";
+    case ScanStep::kLogEndsLost: return "log ends, rest lost";
     case ScanStep::kRefuseAll: return "damaged, nothing replayed";
     case ScanStep::kRefuseRest: return "damaged, rest dropped";
+  }
+  return "?";
+}
+
+std::string_view block_step_name(BlockStep step) {
+  switch (step) {
+    case BlockStep::kReplay: return "replay";
+    case BlockStep::kRevoke: return "revoked";
+    case BlockStep::kSkip: return "skip, refuse";
+    case BlockStep::kPassBy: return "skip";
+    case BlockStep::kStop: return "replay ends, refuse";
   }
   return "?";
 }

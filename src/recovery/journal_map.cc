@@ -68,11 +68,19 @@ Result<JournalMap> JournalMap::make(std::vector<Run> runs, std::uint32_t block_b
   return map;
 }
 
-BlockNo JournalMap::device_block(LogBlock log) const {
+const JournalMap::Run& JournalMap::run_of(LogBlock log) const {
   CHECK(log.value() < block_count_, "log block past the end of the journal");
-  const auto after = std::ranges::upper_bound(by_log_, log, {}, &Run::log);
-  const Run& run = *std::prev(after);
+  return *std::prev(std::ranges::upper_bound(by_log_, log, {}, &Run::log));
+}
+
+BlockNo JournalMap::device_block(LogBlock log) const {
+  const Run& run = run_of(log);
   return run.device + (log - run.log);
+}
+
+std::uint32_t JournalMap::run_length(LogBlock log) const {
+  const Run& run = run_of(log);
+  return run.count - (log - run.log);
 }
 
 std::optional<LogBlock> JournalMap::log_block(BlockNo device) const {

@@ -32,6 +32,8 @@ class JournalMap {
   std::uint64_t home_blocks() const { return home_blocks_; }
   // `log` < block_count().
   BlockNo device_block(LogBlock log) const;
+  // How many blocks from `log` on lie one after another on the device: at least 1.
+  std::uint32_t run_length(LogBlock log) const;
   std::optional<LogBlock> log_block(BlockNo device) const;
   // The first and one past the last device block of the journal: a quick "surely not".
   BlockNo lowest() const { return lowest_; }
@@ -39,6 +41,8 @@ class JournalMap {
   const std::vector<Run>& runs() const { return by_log_; }
 
  private:
+  const Run& run_of(LogBlock log) const;
+
   std::uint32_t block_bytes_ = 0;
   std::uint32_t block_count_ = 0;
   std::uint64_t home_blocks_ = 0;

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "base/fuzzing.h"
+#include "recovery/decide.h"
 #include "recovery/scan.h"
 
 namespace powercut {
@@ -40,10 +40,7 @@ Result<std::optional<FastCommits>> read_fast_commits(const LogReader& reader,
     return fail(Errc::kLimit, "journal: fast-commit area over 64 MiB", area.block_count);
   }
   bytes.resize(std::size_t{area.block_count} * reader.block_bytes());
-  for (std::uint32_t i = 0; i < area.block_count; ++i) {
-    const std::size_t at = std::size_t{i} * reader.block_bytes();
-    TRY(reader.read(area.first + i, MutableBytes(bytes).subspan(at, reader.block_bytes())));
-  }
+  TRY(reader.read(area.first, bytes));
   return parse_fast_commits(bytes, reader.block_bytes(), next_tid);
 }
 
@@ -75,54 +72,76 @@ class RevokeTable {
   std::unordered_map<std::uint64_t, Tid> last_;
 };
 
+// Settles the verdicts, block by block in log order.
 class Judge {
  public:
-  Judge(const LogReader& reader, const JournalFormat& format, const RevokeTable& revokes,
-        const RecoveryOptions& options)
-      : reader_(reader),
-        format_(format),
-        revokes_(revokes),
-        verifies_((format.checksum == ChecksumKind::kV2 || format.checksum == ChecksumKind::kV3) &&
-                  options.verify_data && !kFuzzing),
-        block_(format.block_bytes) {}
+  // All must outlive it.
+  Judge(const JournalMap& map, const LogScan& scan, const RevokeTable& revokes, RecoveryPlan& plan)
+      : map_(map), scan_(scan), revokes_(revokes), plan_(plan) {}
 
-  // Settles the verdicts of one transaction; what does not match is added to `damages`.
-  Result<void> settle(ScannedTransaction& transaction, std::vector<Damage>& damages) {
+  // What does not match is added to the plan's damages.
+  void settle(ScannedTransaction& transaction) {
     for (std::size_t i = 0; i < transaction.logged.blocks.size(); ++i) {
       LoggedBlock& block = transaction.logged.blocks[i];
-      const Tid tid = transaction.logged.tid;
-      if (revokes_.suppresses(block.home, tid)) {  // before its checksum is looked at
-        block.verdict = BlockVerdict::kRevoked;
-        continue;
-      }
-      const auto damage = TRY(damage_of(block, tid, transaction.checksums[i]));
-      if (!damage) continue;
-      block.verdict = BlockVerdict::kSkippedDamaged;
-      damages.push_back(*damage);
+      block.verdict = BlockVerdict::kNotReached;
+      if (has_stopped_) continue;
+      const bool has_sum = i < transaction.computed.size();
+      const ChecksumPair checksum =
+          has_sum ? ChecksumPair{transaction.checksums[i], transaction.computed[i]}
+                  : ChecksumPair{};
+      settle_block(block, transaction.logged.tid, checksum);
     }
-    return {};
   }
+  bool has_refused() const { return has_refused_; }
 
  private:
-  Result<std::optional<Damage>> damage_of(const LoggedBlock& block, Tid tid, std::uint32_t stored) {
-    const bool is_outside = block.home.value() >= reader_.home_blocks() ||
-                            reader_.map().log_block(block.home).has_value();
-    if (is_outside) {
-      return std::optional(Damage{RecoveryRule::kBlockOutside, tid, block.log, block.home});
+  void settle_block(LoggedBlock& block, Tid tid, const ChecksumPair& checksum) {
+    const BlockFacts facts = {.is_revoked = revokes_.suppresses(block.home, tid),
+                              .matches = is_right(checksum),
+                              .is_outside = block.home.value() >= map_.home_blocks(),
+                              .is_in_log = is_in_log(block.home),
+                              .rules = plan_.recover_as};
+    const BlockStep step = decide(facts).step;
+    switch (step) {
+      case BlockStep::kReplay: block.verdict = BlockVerdict::kReplay; return;
+      case BlockStep::kRevoke: block.verdict = BlockVerdict::kRevoked; return;
+      case BlockStep::kSkip:
+      case BlockStep::kPassBy:
+      case BlockStep::kStop: break;
     }
-    if (!verifies_) return std::optional<Damage>();
-    TRY(reader_.read(block.log, block_));
-    const std::uint32_t computed = tag_checksum(block_, format_, tid);
-    if (computed == stored) return std::optional<Damage>();
-    return std::optional(
-        Damage{RecoveryRule::kDataChecksum, tid, block.log, block.home, stored, computed});
+    block.verdict = BlockVerdict::kSkippedDamaged;
+    has_refused_ = has_refused_ || step != BlockStep::kPassBy;
+    has_stopped_ = step == BlockStep::kStop;
+    const RecoveryRule rule =
+        facts.matches ? RecoveryRule::kBlockOutside : RecoveryRule::kDataChecksum;
+    const bool is_sum = rule == RecoveryRule::kDataChecksum;
+    plan_.damages.push_back({rule, tid, block.log, block.home, is_sum ? checksum.stored : 0,
+                             is_sum ? checksum.computed : 0});
   }
 
-  const LogReader& reader_;
-  const JournalFormat& format_;
+  // The journal's superblock, or a block of the ring from its start to where the log ends.
+  bool is_in_log(BlockNo home) const {
+    const auto log = map_.log_block(home);
+    if (!log) return false;
+    const JournalSuperblock& superblock = plan_.superblock;
+    if (*log < superblock.first) return true;
+    if (*log >= superblock.ring_end()) return false;
+    const std::uint32_t ring = superblock.ring_end() - superblock.first;
+    const auto from_start = [&](LogBlock at) {
+      return (at.value() + ring - superblock.start.value()) % ring;
+    };
+    // The scan may have come round to its start.
+    const std::uint32_t length = from_start(scan_.end_block);
+    const bool is_whole_ring = length == 0 && !scan_.whole.empty();
+    return is_whole_ring || from_start(*log) < length;
+  }
+
+  const JournalMap& map_;
+  const LogScan& scan_;
   const RevokeTable& revokes_;
-  const bool verifies_;
-  std::vector<std::uint8_t> block_;
+  RecoveryPlan& plan_;
+  bool has_refused_ = false;
+  bool has_stopped_ = false;
 };
 
 void refuse_replay(RecoveryPlan& plan) {
@@ -146,17 +165,29 @@ void count_verdicts(RecoveryPlan& plan) {
   }
 }
 
-// How the recovery as a whole ends; `plan.damages` are those of data blocks so far.  What stops the
+// A revoke block of a whole transaction whose records go past its end stops the recovery before the
+// replay.
+void refuse_bad_revokes(LogScan& scan) {
+  const auto bad = std::ranges::find_if(
+      scan.whole, [](const ScannedTransaction& each) { return each.bad_revoke.has_value(); });
+  if (bad == scan.whole.end() || scan.is_replay_refused) return;
+  scan.damages.push_back(*bad->bad_revoke);
+  scan.end_rule = bad->bad_revoke->rule;
+  scan.is_refused = scan.is_replay_refused = true;
+}
+
+// How the recovery as a whole ends; `plan.damages` are those of the replay so far.  What stops the
 // scan comes before what is found in the replay.
-void settle_end(RecoveryPlan& plan, const LogScan& scan) {
-  const bool skips = !plan.damages.empty();
-  plan.end = scan.is_refused || skips ? RecoveryEnd::kRefused : RecoveryEnd::kClean;
-  plan.end_rule = skips && !scan.is_refused ? plan.damages.front().rule : scan.end_rule;
+void settle_end(RecoveryPlan& plan, const LogScan& scan, bool is_replay_bad) {
+  const bool is_refused = scan.is_refused || is_replay_bad;
+  plan.end = is_refused ? RecoveryEnd::kRefused : RecoveryEnd::kClean;
+  plan.end_rule = is_refused && !scan.is_refused ? plan.damages.front().rule : scan.end_rule;
   plan.end_block = scan.end_block;
   plan.next_tid = scan.next_tid;
   plan.is_cut_short = scan.is_cut_short;
   plan.empties_log = plan.end == RecoveryEnd::kClean || plan.recover_as == RecoverAs::kE2fsck;
-  if (scan.damage) plan.damages.push_back(*scan.damage);
+  plan.damages.insert(plan.damages.end(), scan.damages.begin(), scan.damages.end());
+  plan.notices = scan.notices;
   if (scan.is_replay_refused) refuse_replay(plan);
   count_verdicts(plan);
 }
@@ -175,15 +206,15 @@ Result<RecoveryPlan> plan_recovery(const BlockView& device, const JournalMap& ma
   if (!scan.is_cut_short && !scan.is_refused) {
     TRY(look_at_fast_commits(reader, options, scan.next_tid, plan));
   }
-  const JournalFormat format = plan.superblock.format();
+  refuse_bad_revokes(scan);
   const RevokeTable revokes(scan.whole);
-  Judge judge(reader, format, revokes, options);
+  Judge judge(map, scan, revokes, plan);
   plan.transactions.reserve(scan.whole.size());
   for (ScannedTransaction& transaction : scan.whole) {
-    TRY(judge.settle(transaction, plan.damages));
+    judge.settle(transaction);
     plan.transactions.push_back(std::move(transaction.logged));
   }
-  settle_end(plan, scan);
+  settle_end(plan, scan, judge.has_refused());
   return plan;
 }
 
@@ -194,8 +225,9 @@ std::string_view recovery_rule_name(RecoveryRule rule) {
     case RecoveryRule::kNoCommitAfterDamage: return "no commit block after damage";
     case RecoveryRule::kDataChecksum: return "data block checksum";
     case RecoveryRule::kDescriptorChecksum: return "descriptor or revoke block checksum";
-    case RecoveryRule::kDescriptorFormat: return "descriptor or revoke block format";
+    case RecoveryRule::kDescriptorFormat: return "revoke block format";
     case RecoveryRule::kCommitChecksum: return "commit block checksum";
+    case RecoveryRule::kCommitTorn: return "commit block torn";
     case RecoveryRule::kBlockOutside: return "block outside the file system";
   }
   return "?";

@@ -37,7 +37,8 @@ enum class RecoveryEnd : std::uint8_t {
   kNothingToDo,  // s_start is 0
   kClean,        // the log ended in an ordinary way; all whole transactions are replayed
   kRefused,      // damage: the file system does not mount.  Blocks that match are still written,
-                 // unless a descriptor or revoke block is damaged: then none is (kNotReached)
+                 // but none if a descriptor or revoke block is damaged, and none behind one whose
+                 // home cannot be written (kNotReached)
 };
 
 // The rule by which the log ended, or by which a recovery is refused.
@@ -47,9 +48,10 @@ enum class RecoveryRule : std::uint8_t {
   kNoCommitAfterDamage,  // a damaged descriptor or revoke block and no commit block after it
   kDataChecksum,         // a data block does not match its tag
   kDescriptorChecksum,   // a descriptor or revoke block does not match its tail
-  kDescriptorFormat,     // a descriptor or revoke block whose tags or records cannot be read
+  kDescriptorFormat,     // a revoke block whose records go past its end
   kCommitChecksum,       // a commit block does not match (or, with kV1, its transaction does not)
-  kBlockOutside,         // a tag names a block past the device, or one of the journal itself
+  kCommitTorn,           // a commit block would match if all behind its header was zero
+  kBlockOutside,         // a tag names a block past the file system, or one of the log itself
 };
 std::string_view recovery_rule_name(RecoveryRule rule);
 
@@ -57,7 +59,7 @@ struct Damage {
   RecoveryRule rule;
   Tid tid;
   LogBlock log_block;  // the block that does not match
-  BlockNo home;        // kDataChecksum, kBlockOutside: the file-system block concerned
+  BlockNo home = {};   // kDataChecksum, kBlockOutside: the file-system block concerned
   std::uint32_t stored = 0, computed = 0;
 };
 
@@ -65,7 +67,7 @@ enum class BlockVerdict : std::uint8_t {
   kReplay,
   kRevoked,
   kSkippedDamaged,
-  kNotReached,  // sound, but the recovery is refused before it replays anything
+  kNotReached,  // the recovery is refused before it comes so far; nothing is said of the block
 };
 
 struct LoggedBlock {
@@ -92,9 +94,13 @@ struct RecoveryPlan {
   Tid next_tid;                                 // the tid expected there
   bool is_cut_short = false;                    // the scan stopped because of `up_to`
   std::vector<LoggedTransaction> transactions;  // whole ones, oldest first
-  // In log order.  None with kClean, but for one case: an async journal with crc32c, where Linux
-  // drops whole transactions behind a damaged commit block without a word (kCommitChecksum).
+  // In log order, what stopped the scan last.  With kClean: only what the implementation itself
+  // does not notice.  kCommitChecksum: damaged commit blocks of an async journal with crc32c, where
+  // whole transactions are dropped or a damaged one is replayed without a word, and that of tid 0;
+  // kBlockOutside, with kE2fsck.
   std::vector<Damage> damages;
+  // What was accepted although it is not whole (kCommitTorn).
+  std::vector<Damage> notices;
   std::uint64_t replay_count = 0, revoked_count = 0, skipped_count = 0;
   RecoverAs recover_as = RecoverAs::kLinux;
   // Whether apply_recovery() empties the log: after a clean end; with kE2fsck after any.
@@ -125,11 +131,13 @@ Result<RecoveryPlan> plan_recovery(const BlockView& device, const JournalMap& ma
 
 // Writes what the plan replays to its home blocks on `target`, then flushes; with `empties_log`
 // also empties the log and flushes again: s_start = 0, and an s_sequence beyond every tid that the
-// log still holds (one past next_tid as Linux does; further if the plan is cut short).  A home
-// block that several transactions hold is written once, with its last content.
+// log still holds (one past next_tid as Linux does; further if the plan is cut short; as it was if
+// kE2fsck gave up).  A home block that several transactions hold is written once, with its last
+// content, in ascending order, neighbours together.
 // Can be interrupted at any point and made again: the log is whole until all of it is home.
 // `source` is what the plan was made of; it may be `target`.
-// Errors: kUnsupported: the plan holds fast commits; kIo, kNoSpace.
+// Errors: kUnsupported: the plan holds fast commits; kInvalid: `target` is too short for a home
+// block (both before the first write); kIo, kNoSpace.
 Result<void> apply_recovery(const RecoveryPlan& plan, const BlockView& source,
                             const JournalMap& map, BlockDevice& target);
 
@@ -138,6 +146,9 @@ Result<void> apply_recovery(const RecoveryPlan& plan, const BlockView& source,
 // leaves the file system marked as in need of a check.  For a plan with `empties_log` or with
 // kNothingToDo, after apply_recovery().  Errors: as Superblock::parse; kIo.
 Result<void> mark_recovered(const RecoveryPlan& plan, BlockDevice& target);
+// The same, and then clears the error in the journal's superblock, as Linux and e2fsck do: it is in
+// the file system's now.
+Result<void> mark_recovered(const RecoveryPlan& plan, const JournalMap& map, BlockDevice& target);
 
 // A device as it would read after a plan: a home block that is replayed comes from the log.
 // Holds references to `device` and `map`; they must outlive it.  Read-only, made in one pass over

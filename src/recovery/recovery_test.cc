@@ -92,7 +92,7 @@ void expect_home(const Scene& scene, const JournalBuilder& builder, const Recove
   }
   const auto after = JournalSuperblock::parse(scene.block(applied, kJournalAt.value()));
   ASSERT_TRUE(after);
-  const bool is_emptied = plan.end == RecoveryEnd::kClean;
+  const bool is_emptied = plan.empties_log;
   EXPECT_EQ(after->start, is_emptied ? LogBlock(0) : plan.superblock.start);
   EXPECT_EQ(after->sequence, is_emptied ? plan.next_tid.next() : plan.superblock.sequence);
 }
@@ -131,7 +131,8 @@ std::vector<JournalSpec> all_specs() {
           spec.is_64bit = is_64bit;
           spec.log_block_count = kLogBlocks;
           spec.start = LogBlock(wraps ? kLogBlocks - 6 : 1);
-          spec.sequence = Tid(wraps ? 0xFFFFFFFF : 1);
+          // Not tid 0 for a transaction that is damaged: Linux takes it for none.
+          spec.sequence = Tid(wraps ? 0xFFFFFFFD : 1);
           specs.push_back(spec);
         }
       }
@@ -166,7 +167,8 @@ constexpr Outcome refused(RecoveryRule rule, std::size_t whole, std::size_t repl
 constexpr Outcome kBadCommit = refused(RecoveryRule::kCommitChecksum, 1, 3);
 constexpr Outcome kBadData = refused(RecoveryRule::kDataChecksum, 3, 5);
 constexpr Outcome kBadTail = refused(RecoveryRule::kDescriptorChecksum, 1, 0);
-constexpr Outcome kBadFormat = refused(RecoveryRule::kDescriptorFormat, 1, 0);
+constexpr Outcome kBadFormat = refused(RecoveryRule::kDescriptorFormat, 3, 0);
+constexpr Outcome kNothingRevoked = {RecoveryEnd::kClean, RecoveryRule::kLogEnds, 3, 7};
 
 Outcome outcome_of(const RecoveryPlan& plan) {
   return {plan.end, plan.end_rule, plan.transactions.size(), plan.replay_count};
@@ -321,7 +323,7 @@ const Case kSyncCases[] = {
      kBadCommit,
      kBadCommit},
     {"commit, time", flip(Kind::kCommit, 0, 0x3B), {Kind::kCommit}, kAll, kAll, kBadCommit},
-    {"commit, rest", flip(Kind::kCommit, 0, 900), {Kind::kCommit}, kAll, kAll, kBadCommit},
+    {"commit, rest", flip(Kind::kCommit, 0, 900), {}, kAll, kAll, kAll},
     {"data, older", flip_older(Kind::kData, 1, 100), {Kind::kData, 1}, kAll, kStaleAtTwo, kBadData},
     {"descriptor, older",
      flip_older(Kind::kDescriptor, 1, kInUuid),
@@ -352,12 +354,13 @@ const Case kSyncCases[] = {
     {"descriptor, magic", flip(Kind::kDescriptor, 0, 3), {}, kOne, kOne, kOne},
     {"descriptor, type", poke(Kind::kDescriptor, 4, 7), {}, kOne, kOne, kOne},
     {"superblock in the log", poke(Kind::kDescriptor, 4, 4), {}, kOne, kOne, kOne},
+    // No whole record.
     {"revoke block, count",
      poke(Kind::kRevoke, 12, 17),
-     {Kind::kRevoke},
-     kBadFormat,
-     kBadFormat,
-     kBadFormat},
+     {},
+     kNothingRevoked,
+     kNothingRevoked,
+     kNothingRevoked},
     {"revoke block, long",
      poke(Kind::kRevoke, 12, 1u << 30),
      {Kind::kRevoke},
@@ -382,6 +385,7 @@ TEST(Recovery, AsyncJournals) {
     builder.damage(tid_at(builder, 2), Kind::kCommit, 0, kInChecksum);
   };
   constexpr Outcome kLost = {RecoveryEnd::kClean, RecoveryRule::kCommitChecksum, 1, 3};
+  constexpr Outcome kLostAtThree = {RecoveryEnd::kClean, RecoveryRule::kCommitChecksum, 2, 4};
   constexpr Outcome kBadTailAtTwo = refused(RecoveryRule::kDescriptorChecksum, 1, 0);
   constexpr Outcome kBadDataAtEnd = refused(RecoveryRule::kDataChecksum, 3, 5);
   const Case cases[] = {
@@ -391,7 +395,9 @@ TEST(Recovery, AsyncJournals) {
       {"last data", flip_last(Kind::kData, 1, 100), {Kind::kData, 1, 2}, kAll, kTwo, kBadDataAtEnd},
       // Dropped, but the file system had gone on.
       {"commit", flip(Kind::kCommit, 0, kInChecksum), {Kind::kCommit}, kAll, kBadCommit, kLost},
-      {"two commits", flip_two, {Kind::kCommit}, kAll, kBadCommit, kLost},
+      // With crc32c the last damaged commit block is the end, and the first one's transaction is
+      // replayed.
+      {"two commits", flip_two, {Kind::kCommit}, kAll, kBadCommit, kLostAtThree},
       {"data", flip(Kind::kData, 1, 100), {Kind::kData, 1}, kAll, kBadCommit, kBadData},
       {"descriptor",
        flip(Kind::kDescriptor, 1, kInUuid),
@@ -551,24 +557,50 @@ TEST(Recovery, TheViewRestoresAnEscapedStartByteByByte) {
 }
 
 TEST(Recovery, TagsOutsideTheFileSystem) {
-  const std::uint64_t outside[] = {kDeviceBlocks, ~std::uint64_t{0}, kJournalAt.value(),
-                                   kJournalAt.value() + kLogBlocks - 1};
-  for (const std::uint64_t home : outside) {
+  struct Outside {
+    std::uint64_t home;
+    RecoverAs rules;
+    Outcome outcome;
+    std::size_t damages = 1;
+  };
+  constexpr std::uint64_t kSuperblock = kJournalAt.value();
+  constexpr Outcome kStopped = refused(RecoveryRule::kBlockOutside, 4, 6);
+  constexpr Outcome kFour = {RecoveryEnd::kClean, RecoveryRule::kLogEnds, 4, 7};
+  constexpr Outcome kUnused = {RecoveryEnd::kClean, RecoveryRule::kLogEnds, 4, 8};
+  const Outside cases[] = {
+      // Linux ends the replay there; the other block of the transaction is not reached.
+      {kDeviceBlocks, RecoverAs::kLinux, kStopped},
+      {~std::uint64_t{0}, RecoverAs::kLinux61, kStopped},
+      {kDeviceBlocks, RecoverAs::kE2fsck, kFour},
+      // The journal's superblock, and the log's first and last block: never.
+      {kSuperblock, RecoverAs::kLinux, kStopped},
+      {kSuperblock + 1, RecoverAs::kLinux, kStopped},
+      {kSuperblock + 19, RecoverAs::kE2fsck, kStopped},
+      // Blocks of the ring that this log does not use.
+      {kSuperblock + 20, RecoverAs::kLinux, kUnused, 0},
+      {kSuperblock + kLogBlocks - 1, RecoverAs::kE2fsck, kUnused, 0},
+  };
+  for (const Outside& each : cases) {
+    SCOPED_TRACE(std::to_string(each.home) + " " + std::string(recover_as_name(each.rules)));
     JournalBuilder builder({.log_block_count = kLogBlocks});
     fill(builder);
-    builder.add_transaction({.blocks = {{BlockNo(home), patterned_block(4096, 1)},
+    builder.add_transaction({.blocks = {{BlockNo(each.home), patterned_block(4096, 1)},
                                         {BlockNo(40), patterned_block(4096, 2)}}});
+    ASSERT_EQ(builder.head(), LogBlock(20));
     const Scene scene(builder);
-    const auto plan = plan_recovery(scene.device, scene.map);
+    const auto plan = plan_recovery(scene.device, scene.map, {.recover_as = each.rules});
     ASSERT_TRUE(plan);
-    EXPECT_EQ(outcome_of(*plan), refused(RecoveryRule::kBlockOutside, 4, 7));
-    ASSERT_EQ(plan->damages.size(), 1u);
-    EXPECT_EQ(plan->damages[0].home, BlockNo(home));
+    EXPECT_EQ(outcome_of(*plan), each.outcome);
+    ASSERT_EQ(plan->damages.size(), each.damages);
+    if (each.damages != 0) {
+      EXPECT_EQ(plan->damages[0].rule, RecoveryRule::kBlockOutside);
+      EXPECT_EQ(plan->damages[0].home, BlockNo(each.home));
+    }
     expect_home(scene, builder, *plan);
   }
 }
 
-// A full descriptor whose last tag does not say so; the data blocks are stepped over all the same.
+// A full descriptor whose last tag does not say so: its tags are those that fit.
 TEST(Recovery, ADescriptorWithoutLastTag) {
   for (const JournalSpec& each : all_specs()) {
     if (each.block_bytes != 1024) continue;
@@ -591,9 +623,37 @@ TEST(Recovery, ADescriptorWithoutLastTag) {
     const Scene scene(builder);
     const auto plan = plan_recovery(scene.device, scene.map);
     ASSERT_TRUE(plan);
-    EXPECT_EQ(outcome_of(*plan),
-              kBadFormat.whole == 1 ? refused(RecoveryRule::kDescriptorFormat, 1, 0) : Outcome{});
+    const Outcome whole = {RecoveryEnd::kClean, RecoveryRule::kLogEnds, 2, 1 + count};
+    // The flag counts for v1's sum.
+    const bool is_v1 = spec.checksum == ChecksumKind::kV1;
+    EXPECT_EQ(outcome_of(*plan), is_v1 ? refused(RecoveryRule::kCommitChecksum, 1, 1) : whole);
     expect_home(scene, builder, *plan);
+  }
+}
+
+// What was torn behind the header is accepted since Linux 6.11, and said.
+TEST(Recovery, ATornCommitBlock) {
+  for (const JournalSpec& spec : all_specs()) {
+    if (spec.checksum != ChecksumKind::kV2 && spec.checksum != ChecksumKind::kV3) continue;
+    for (const RecoverAs rules : {RecoverAs::kLinux, RecoverAs::kLinux61, RecoverAs::kE2fsck}) {
+      SCOPED_TRACE(text_of(spec) + ", " + std::string(recover_as_name(rules)));
+      for (const std::size_t offset : {std::size_t{63}, std::size_t{64}, std::size_t{1023}}) {
+        JournalBuilder builder(spec);
+        flip(Kind::kCommit, 0, offset)(builder);
+        const Scene scene(builder);
+        const auto plan = plan_recovery(scene.device, scene.map, {.recover_as = rules});
+        ASSERT_TRUE(plan);
+        const bool is_accepted = rules == RecoverAs::kLinux && offset >= 64;
+        EXPECT_EQ(outcome_of(*plan), is_accepted ? kAll : kBadCommit) << offset;
+        EXPECT_EQ(plan->notices.size(), is_accepted ? 1u : 0u);
+        EXPECT_EQ(plan->damages.size(), is_accepted ? 0u : 1u);
+        if (!is_accepted) continue;
+        EXPECT_EQ(plan->notices[0].rule, RecoveryRule::kCommitTorn);
+        EXPECT_EQ(plan->notices[0].log_block,
+                  builder.write_of(tid_at(builder, 1), Kind::kCommit).log);
+        expect_home(scene, builder, *plan);
+      }
+    }
   }
 }
 

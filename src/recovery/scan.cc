@@ -10,6 +10,9 @@
 namespace powercut {
 namespace {
 
+// See is_right().
+constexpr std::uint32_t kWrongWhileFuzzing = 0xBD;
+
 ScannedKind kind_of(const JournalHeader& header) {
   if (header.is(JournalBlockType::kDescriptor)) return ScannedKind::kDescriptor;
   if (header.is(JournalBlockType::kRevoke)) return ScannedKind::kRevoke;
@@ -26,14 +29,15 @@ class Scanner {
  public:
   Scanner(const LogReader& reader, const JournalSuperblock& superblock,
           const RecoveryOptions& options)
-      : reader_(reader),
-        superblock_(superblock),
+      : superblock_(superblock),
         format_(superblock.format()),
         options_(options),
+        sums_v1_(format_.checksum == ChecksumKind::kV1 && options.verify_data),
+        sums_tags_(format_.tail_bytes() != 0 && options.verify_data),
+        window_(reader, superblock.ring_end(), sums_v1_ || sums_tags_),
         position_(superblock.start),
         budget_(superblock.ring_end() - superblock.first),
-        expected_(superblock.sequence),
-        block_(format_.block_bytes) {
+        expected_(superblock.sequence) {
     begin_transaction();
   }
 
@@ -45,46 +49,54 @@ class Scanner {
     ScanFacts facts;
     ChecksumPair checksum;
     std::vector<Tag> tags;
-    std::vector<BlockNo> revokes;
+    std::optional<std::vector<BlockNo>> revokes;
+    std::uint32_t v1_sum = 0;  // v1_sum_ with this descriptor
     CommitBlock commit;
+  };
+  // A damaged commit block in an async journal: the log ends before it.
+  struct Drop {
+    Damage damage;
+    std::size_t index;     // in scan_.whole
+    bool is_lost = false;  // a commit block came behind it
   };
 
   bool is_cut_short() const { return options_.up_to && options_.up_to->comes_before(expected_); }
-  bool sums_data() const {
-    return format_.checksum == ChecksumKind::kV1 && options_.verify_data && !kFuzzing;
-  }
   LogBlock after(std::uint32_t count) const;
   void advance(std::uint32_t count);
   void begin_transaction();
 
   Result<Look> look();
-  void look_at_descriptor(Look& look);
-  void look_at_revokes(Look& look);
-  void look_at_commit(Look& look);
+  void look_at_descriptor(Bytes block, Look& look) const;
+  void look_at_revokes(Bytes block, Look& look) const;
+  void look_at_commit(Bytes block, Look& look) const;
 
   // True if the scan goes on.
-  Result<bool> step(Look& look);
+  Result<bool> step(const Look& look);
   Result<void> take_descriptor(const Look& look);
+  Result<void> sum_data(std::uint32_t count);
+  void take_revokes(const Look& look);
   void suspect(const Look& look);
-  void commit_whole(const Look& look);
+  void commit(const Look& look);
   void drop(const Look& look);
+  void keep(const Look& look);
+  void lose_dropped();
   void end(RecoveryRule rule);
   void refuse(const Damage& damage, bool is_replay_refused);
-  Damage commit_damage(const Look& look) const;
+  Damage commit_damage(const Look& look, RecoveryRule rule) const;
 
-  const LogReader& reader_;
   const JournalSuperblock& superblock_;
   const JournalFormat format_;
   const RecoveryOptions& options_;
+  const bool sums_v1_, sums_tags_;
 
+  LogWindow window_;
   LogBlock position_;
   std::uint32_t budget_;  // blocks of the ring that were not looked at
   Tid expected_;
-  std::vector<std::uint8_t> block_;  // the one at position_
   ScannedTransaction current_;
   std::uint32_t v1_sum_ = ~std::uint32_t{0};
   std::optional<Damage> suspect_;  // in the current transaction
-  std::optional<Damage> dropped_;  // of an earlier one; log_block is its commit block
+  std::optional<Drop> dropped_;    // the last one
   std::uint64_t last_seconds_ = 0;
   LogScan scan_;
 };
@@ -104,61 +116,61 @@ void Scanner::begin_transaction() {
   current_ = {};
   current_.logged.tid = expected_;
   current_.logged.first = position_;
-  v1_sum_ = ~std::uint32_t{0};
   suspect_.reset();
 }
 
-void Scanner::look_at_descriptor(Look& look) {
-  look.checksum = tail_checksum(block_, format_);
-  look.facts.matches = kFuzzing || look.checksum.matches();
-  auto tags = parse_descriptor(block_, format_, expected_);
-  look.facts.is_readable = tags.has_value();
-  if (tags) look.tags = *std::move(tags);
+void Scanner::look_at_descriptor(Bytes block, Look& look) const {
+  look.checksum = tail_checksum(block, format_);
+  look.facts.matches = is_right(look.checksum);
+  look.tags = tags_that_fit(block, format_);
+  if (sums_v1_) look.v1_sum = crc32_be(v1_sum_, block);
 }
 
-void Scanner::look_at_revokes(Look& look) {
-  look.checksum = tail_checksum(block_, format_);
-  look.facts.matches = kFuzzing || look.checksum.matches();
-  auto revokes = parse_revoke(block_, format_, expected_);
-  look.facts.is_readable = revokes.has_value();
-  if (revokes) look.revokes = *std::move(revokes);
+void Scanner::look_at_revokes(Bytes block, Look& look) const {
+  look.checksum = tail_checksum(block, format_);
+  look.facts.matches = is_right(look.checksum);
+  look.revokes = revokes_that_fit(block, format_);
 }
 
-void Scanner::look_at_commit(Look& look) {
-  const auto commit = parse_commit(block_, format_, expected_);
+void Scanner::look_at_commit(Bytes block, Look& look) const {
+  const auto commit = parse_commit(block, format_, expected_);
   CHECK(commit, "header and size of the commit block were looked at");
   look.commit = *commit;
   look.facts.is_older = commit->seconds < last_seconds_;
-  look.checksum = commit_checksum(block_, format_);
-  look.facts.matches = kFuzzing || look.checksum.matches();
-  if (!sums_data()) return;
+  look.checksum = commit_checksum(block, format_);
+  look.facts.matches = is_right(look.checksum);
+  look.facts.head_matches =
+      format_.tail_bytes() != 0 && !kFuzzing && commit_head_checksum(block, format_).matches();
+  if (kFuzzing) look.facts.head_matches = (commit->checksum & 0xFFFF) == kWrongWhileFuzzing;
+  if (!sums_v1_) return;
   look.checksum = {commit->checksum, v1_sum_};
   const bool is_unused =
       commit->checksum == 0 && commit->checksum_type == 0 && commit->checksum_size == 0;
   const bool is_crc32 = commit->checksum_type == disk::kChecksumTypeCrc32 &&
                         commit->checksum_size == disk::kChecksumSizeCrc32;
-  look.facts.matches = is_unused || (is_crc32 && look.checksum.matches());
+  look.facts.matches = is_unused || (is_crc32 && is_right(look.checksum));
 }
 
 Result<Scanner::Look> Scanner::look() {
   Look look;
+  look.facts.rules = options_.recover_as;
   look.facts.is_suspect = suspect_.has_value();
-  look.facts.has_dropped = dropped_.has_value();
-  look.facts.is_v1 = format_.checksum == ChecksumKind::kV1;
+  look.facts.has_dropped = dropped_.has_value() && format_.checksum == ChecksumKind::kV1;
   look.facts.is_async = superblock_.has(JournalIncompat::kAsyncCommit);
+  look.facts.is_tid_zero = expected_ == Tid(0);
   look.facts.is_inside = budget_ != 0 && !is_cut_short();
   if (!look.facts.is_inside) return look;
-  TRY(reader_.read(position_, block_));
-  const auto header = parse_journal_header(block_);
+  const Bytes block = TRY(window_.block(position_));
+  const auto header = parse_journal_header(block);
   look.facts.has_magic = header.has_value();
   if (!header) return look;
   look.facts.tid = relation(header->tid, expected_);
   look.facts.kind = kind_of(*header);
   if (look.facts.tid != TidRelation::kExpected) return look;
   switch (look.facts.kind) {
-    case ScannedKind::kDescriptor: look_at_descriptor(look); break;
-    case ScannedKind::kRevoke: look_at_revokes(look); break;
-    case ScannedKind::kCommit: look_at_commit(look); break;
+    case ScannedKind::kDescriptor: look_at_descriptor(block, look); break;
+    case ScannedKind::kRevoke: look_at_revokes(block, look); break;
+    case ScannedKind::kCommit: look_at_commit(block, look); break;
     case ScannedKind::kOther: break;
   }
   return look;
@@ -170,32 +182,55 @@ Result<void> Scanner::take_descriptor(const Look& look) {
     advance(budget_);
     return {};
   }
-  if (sums_data()) v1_sum_ = crc32_be(v1_sum_, block_);
   for (std::uint32_t i = 0; i < count; ++i) {
     const Tag& tag = look.tags[i];
-    const LogBlock log = after(1 + i);
-    current_.logged.blocks.push_back({tag.block, log, tag.is_escaped, BlockVerdict::kReplay});
+    current_.logged.blocks.push_back(
+        {tag.block, after(1 + i), tag.is_escaped, BlockVerdict::kReplay});
     current_.checksums.push_back(tag.checksum);
-    if (!sums_data()) continue;
-    TRY(reader_.read(log, block_));
-    v1_sum_ = crc32_be(v1_sum_, block_);
   }
+  v1_sum_ = look.v1_sum;
+  if (sums_v1_ || sums_tags_) TRY(sum_data(count));
   advance(1 + count);
   return {};
 }
 
-void Scanner::suspect(const Look& look) {
-  if (!suspect_) {
-    const RecoveryRule rule =
-        look.facts.matches ? RecoveryRule::kDescriptorFormat : RecoveryRule::kDescriptorChecksum;
-    suspect_ = Damage{
-        rule, expected_, position_, BlockNo(0), look.checksum.stored, look.checksum.computed};
+// The `count` data blocks behind the descriptor at position_.
+Result<void> Scanner::sum_data(std::uint32_t count) {
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const Bytes block = TRY(window_.block(after(1 + i)));
+    if (sums_v1_) {
+      v1_sum_ = crc32_be(v1_sum_, block);
+    } else {
+      current_.computed.push_back(tag_checksum(block, format_, expected_));
+    }
   }
-  const bool is_descriptor = look.facts.kind == ScannedKind::kDescriptor;
-  advance(1 + (is_descriptor ? count_tags(block_, format_) : 0));
+  return {};
 }
 
-void Scanner::commit_whole(const Look& look) {
+void Scanner::take_revokes(const Look& look) {
+  if (look.revokes) {
+    std::vector<BlockNo>& revokes = current_.logged.revokes;
+    revokes.insert(revokes.end(), look.revokes->begin(), look.revokes->end());
+  } else if (!current_.bad_revoke) {
+    current_.bad_revoke = Damage{RecoveryRule::kDescriptorFormat, expected_, position_, BlockNo(0)};
+  }
+  advance(1);
+}
+
+void Scanner::suspect(const Look& look) {
+  if (!suspect_) {
+    suspect_ = Damage{RecoveryRule::kDescriptorChecksum,
+                      expected_,
+                      position_,
+                      BlockNo(0),
+                      look.checksum.stored,
+                      look.checksum.computed};
+  }
+  advance(1 + static_cast<std::uint32_t>(look.tags.size()));
+}
+
+// The current transaction ends with the commit block at position_.
+void Scanner::commit(const Look& look) {
   current_.logged.commit = position_;
   current_.logged.commit_seconds = look.commit.seconds;
   last_seconds_ = look.commit.seconds;
@@ -205,73 +240,108 @@ void Scanner::commit_whole(const Look& look) {
   begin_transaction();
 }
 
-Damage Scanner::commit_damage(const Look& look) const {
-  return {RecoveryRule::kCommitChecksum, expected_, position_, BlockNo(0), look.checksum.stored,
-          look.checksum.computed};
+Damage Scanner::commit_damage(const Look& look, RecoveryRule rule) const {
+  return {rule, expected_, position_, BlockNo(0), look.checksum.stored, look.checksum.computed};
+}
+
+// A commit block lies behind the dropped one: that one is damage.
+void Scanner::lose_dropped() {
+  if (!dropped_ || dropped_->is_lost) return;
+  dropped_->is_lost = true;
+  scan_.damages.push_back(dropped_->damage);
 }
 
 void Scanner::drop(const Look& look) {
-  // Of several the first counts: there the log ends.
-  if (!dropped_) dropped_ = commit_damage(look);
-  expected_ = expected_.next();
-  advance(1);
-  begin_transaction();
+  dropped_ = Drop{commit_damage(look, RecoveryRule::kCommitChecksum), scan_.whole.size()};
+  commit(look);
+}
+
+void Scanner::keep(const Look& look) {
+  dropped_.reset();
+  scan_.damages.push_back(commit_damage(look, RecoveryRule::kCommitChecksum));
+  commit(look);
 }
 
 void Scanner::end(RecoveryRule rule) {
   scan_.end_rule = rule;
-  // A dropped transaction is where the log ends, whatever lies behind it.
-  scan_.end_block = dropped_ ? dropped_->log_block : position_;
-  scan_.next_tid = dropped_ ? dropped_->tid : expected_;
+  scan_.end_block = position_;
+  scan_.next_tid = expected_;
   scan_.is_cut_short = is_cut_short();
+  if (!dropped_) return;
+  // There the log ends, whatever lies behind it.
+  scan_.end_block = dropped_->damage.log_block;
+  scan_.next_tid = dropped_->damage.tid;
+  scan_.whole.resize(dropped_->index);
 }
 
 void Scanner::refuse(const Damage& damage, bool is_replay_refused) {
   end(damage.rule);
-  scan_.damage = damage;
+  scan_.damages.push_back(damage);
   scan_.is_refused = true;
   scan_.is_replay_refused = is_replay_refused;
 }
 
-Result<bool> Scanner::step(Look& look) {
-  switch (decide(look.facts).step) {
+Result<bool> Scanner::step(const Look& look) {
+  ScanFacts facts = look.facts;
+  if (decide(facts).step == ScanStep::kAsDamaged) facts.head_matches = false;
+  switch (decide(facts).step) {
     case ScanStep::kReadDescriptor: TRY(take_descriptor(look)); return true;
-    case ScanStep::kCollectRevokes: {
-      std::vector<BlockNo>& revokes = current_.logged.revokes;
-      revokes.insert(revokes.end(), look.revokes.begin(), look.revokes.end());
-      advance(1);
-      return true;
-    }
+    case ScanStep::kCollectRevokes: take_revokes(look); return true;
     case ScanStep::kSuspect: suspect(look); return true;
-    case ScanStep::kCommitWhole: commit_whole(look); return true;
-    case ScanStep::kDropWhole: drop(look); return true;
-    case ScanStep::kDropLost:
-      scan_.damage = dropped_;
+    case ScanStep::kCommitTorn:
+      scan_.notices.push_back(commit_damage(look, RecoveryRule::kCommitTorn));
+      [[fallthrough]];
+    case ScanStep::kCommitWhole:
+      lose_dropped();
+      commit(look);
+      // The sum of a v1 transaction that was dropped goes on into the next.
+      v1_sum_ = ~std::uint32_t{0};
+      return true;
+    case ScanStep::kDrop:
+      lose_dropped();
       drop(look);
       return true;
+    case ScanStep::kKeep:
+      lose_dropped();
+      keep(look);
+      return true;
     case ScanStep::kLogEnds:
-      end(scan_.damage ? scan_.damage->rule
-          : suspect_   ? RecoveryRule::kNoCommitAfterDamage
-                       : RecoveryRule::kLogEnds);
+      end(!scan_.damages.empty() ? RecoveryRule::kCommitChecksum
+          : suspect_             ? RecoveryRule::kNoCommitAfterDamage
+                                 : RecoveryRule::kLogEnds);
       return false;
     case ScanStep::kStale: end(RecoveryRule::kStaleCommit); return false;
-    case ScanStep::kRefuseAll: refuse(*suspect_, true); return false;
-    case ScanStep::kRefuseRest:
-      refuse(dropped_ ? *dropped_ : commit_damage(look), false);
+    case ScanStep::kLogEndsLost:
+      scan_.damages.push_back(commit_damage(look, RecoveryRule::kCommitChecksum));
+      end(RecoveryRule::kCommitChecksum);
       return false;
+    case ScanStep::kRefuseAll:
+      lose_dropped();
+      refuse(*suspect_, true);
+      return false;
+    case ScanStep::kRefuseRest:
+      refuse(dropped_ ? dropped_->damage : commit_damage(look, RecoveryRule::kCommitChecksum),
+             false);
+      return false;
+    case ScanStep::kAsDamaged: break;
   }
   CHECK(false, "a step that is none");
 }
 
 Result<LogScan> Scanner::run() {
   for (bool goes_on = true; goes_on;) {
-    Look next = TRY(look());
+    const Look next = TRY(look());
     goes_on = TRY(step(next));
   }
   return std::move(scan_);
 }
 
 }  // namespace
+
+bool is_right(const ChecksumPair& checksum) {
+  if (kFuzzing) return (checksum.stored & 0xFF) != kWrongWhileFuzzing;
+  return checksum.matches();
+}
 
 Result<LogScan> scan_log(const LogReader& reader, const JournalSuperblock& superblock,
                          const RecoveryOptions& options) {

@@ -5,7 +5,8 @@
 //   1. It looks at each block of the ring at most once: every step uses up at least one block of a
 //      budget that begins with the ring's size.
 //   2. A transaction is collected with its commit block, never in parts.
-//   3. Data blocks are read only for the v1 checksum, and only if `verify_data`.
+//   3. Data blocks are read only with `verify_data`, and then once, with the blocks around them in
+//      one read: their checksums are computed as the scan passes them.
 #pragma once
 
 #include <optional>
@@ -16,9 +17,16 @@
 
 namespace powercut {
 
+// Whether it matches; while fuzzing, where no checksum is looked at, it does not if the last byte
+// stored is 0xBD, so that damage is reached too.
+bool is_right(const ChecksumPair& checksum);
+
 struct ScannedTransaction {
   LoggedTransaction logged;              // all verdicts still kReplay
   std::vector<std::uint32_t> checksums;  // of logged.blocks, as their tags have them
+  std::vector<std::uint32_t> computed;   // as they are; empty where they are not looked at
+  // A revoke block whose count goes past its end.
+  std::optional<Damage> bad_revoke;
 };
 
 struct LogScan {
@@ -26,9 +34,9 @@ struct LogScan {
   RecoveryRule end_rule = RecoveryRule::kLogEnds;
   LogBlock end_block;
   Tid next_tid;
-  // Nothing after an ordinary end.
-  std::optional<Damage> damage;
-  // With `damage`.  Not refused: Linux does not notice it (ScanStep::kDropLost).
+  // In log order; with `is_refused` the last one is why.  Without, Linux does not notice them.
+  std::vector<Damage> damages;
+  std::vector<Damage> notices;  // as RecoveryPlan
   bool is_refused = false;
   // With `is_refused`: before the replay, so not even the whole transactions are written.
   bool is_replay_refused = false;

@@ -1,0 +1,38 @@
+#include "tests/commands/program.h"
+
+#include <fstream>
+#include <iterator>
+
+#include "tests/support/e2fs_image.h"
+
+namespace powercut::testing {
+namespace {
+
+std::string content_of(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+}  // namespace
+
+nlohmann::json Ended::json() const {
+  return nlohmann::json::parse(output, nullptr, /*allow_exceptions=*/false);
+}
+
+bool Ended::says(const std::string& words) const {
+  return output.find(words) != std::string::npos;
+}
+
+bool Ended::warns(const std::string& words) const {
+  return errors.find(words) != std::string::npos;
+}
+
+Ended powercut(const std::string& words, const std::string& before) {
+  const TemporaryFolder folder;
+  const auto output = folder.path() / "output", errors = folder.path() / "errors";
+  const ShellOutcome outcome = run_shell("(" + before + " " POWERCUT_BUILT_PROGRAM " " + words +
+                                         ") >" + output.string() + " 2>" + errors.string());
+  return {outcome.status, content_of(output), content_of(errors)};
+}
+
+}  // namespace powercut::testing

@@ -58,6 +58,9 @@ class HtreeSearch {
       const std::uint32_t next = i + 1 < entries.size() ? entries[i + 1].hash : end;
       if (without_flag(entries[i].hash) > hash_) break;
       if (without_flag(next) < hash_) continue;
+      if (entries[i].block.value() == 0) {
+        return fail(Errc::kCorrupt, "htree: leads to its root", number_.value());
+      }
       if (levels == 0) {
         TRY(leaf(entries[i].block));
         continue;

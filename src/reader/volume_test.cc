@@ -261,32 +261,13 @@ TEST(Volume, FindsByPath) {
   EXPECT_EQ(volume.group(volume.group_count()).error().code, Errc::kInvalid);
 }
 
-TEST(Volume, RefusesByNameWhatItDoesNotRead) {
+TEST(Volume, RefusesEncryptedNamesAndContentByName) {
   SKIP_WITHOUT_TOOL("debugfs");
   TemporaryFolder folder;
   fs::create_directories(folder.path() / "tree" / "dir");
   write_file(folder.path() / "tree" / "tiny", 20);
   const std::string tree = (folder.path() / "tree").string();
   std::vector<std::uint8_t> into(100);
-
-  E2fsImage inlined({.mke2fs = "-O inline_data -I 256", .tree = tree});
-  ASSERT_TRUE(inlined.is_made()) << inlined.log();
-  const Opened with_inline(inlined);
-  ASSERT_TRUE(with_inline.volume);
-  const InodeNo tiny = with_inline.number("/tiny");
-  const auto refused =
-      with_inline.volume->read_file(tiny, *with_inline.volume->inode(tiny), 0, into);
-  EXPECT_EQ(refused.error().code, Errc::kUnsupported);
-  EXPECT_EQ(refused.error().detail.view(), "inline_data");
-
-  E2fsImage indirect({.mke2fs = "-O ^extent,^64bit", .tree = tree});
-  ASSERT_TRUE(indirect.is_made()) << indirect.log();
-  const Opened without_extents(indirect);
-  ASSERT_TRUE(without_extents.volume);
-  const auto root = without_extents.volume->inode(kRootInode);
-  const auto listed = without_extents.volume->for_each_entry(
-      kRootInode, *root, [](const DirectoryEntry&) { return true; });
-  EXPECT_EQ(listed.error().code, Errc::kUnsupported);
 
   E2fsImage encrypted({.mke2fs = "-O encrypt", .tree = tree});
   encrypted.debugfs("set_inode_field /tiny flags 0x80800\nset_inode_field /dir flags 0x80800",

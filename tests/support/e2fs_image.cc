@@ -68,8 +68,8 @@ void make_tree(const std::filesystem::path& root, int names) {
 E2fsImage::E2fsImage(const ImageOptions& options) : path_(folder_.path() / "image") {
   const std::string tree = options.tree.empty() ? "" : " -d '" + options.tree + "'";
   outcome_ =
-      run_shell("truncate -s " + options.size + " '" + path_.string() +
-                "' && mke2fs -q -F -t ext4 " + options.mke2fs + tree + " '" + path_.string() + "'");
+      run_shell("truncate -s " + options.size + " '" + path_.string() + "' && mke2fs -q -F -t " +
+                options.type + " " + options.mke2fs + tree + " '" + path_.string() + "'");
 }
 
 std::vector<std::uint8_t> E2fsImage::bytes() const {

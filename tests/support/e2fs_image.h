@@ -38,9 +38,10 @@ class TemporaryFolder {
 void make_tree(const std::filesystem::path& root, int names);
 
 struct ImageOptions {
-  std::string mke2fs{};  // its options, beyond -q -F -t ext4
+  std::string mke2fs{};  // its options, beyond -q -F -t TYPE
   std::string size = "16M";
   std::string tree{};  // a folder to copy in; empty: none
+  std::string type = "ext4";
 };
 
 class E2fsImage {

@@ -1,0 +1,99 @@
+// The differences that we know of are really there: each in a log that is made for it.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <vector>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/stored_int.h"
+#include "block/memory_device.h"
+#include "format/jbd2_disk.h"
+#include "tests/logs/built_log.h"
+#include "tests/logs/known_differences.h"
+#include "tests/logs/running_load.h"
+#include "tests/support/e2fs_image.h"
+#include "tests/support/loop_mount.h"
+
+namespace powercut::testing {
+namespace {
+
+// Something differs, and all that does is excused by the known difference of that name.
+void expect_known(const LogImage& log, Witness& witness, const std::string& name) {
+  SCOPED_TRACE(log.name + ", " + witness.name());
+  const Comparison comparison = compare(log, witness);
+  const KnownDifference* known = known_difference(log, comparison.ours, witness);
+  ASSERT_NE(known, nullptr) << comparison.ours.said;
+  EXPECT_EQ(known->name, name);
+  EXPECT_FALSE(comparison.differences.empty());
+  for (const Difference& difference : comparison.differences) {
+    EXPECT_TRUE(known->excused.contains(difference.aspect)) << difference.text;
+  }
+}
+
+TEST(KnownDifferences, TagOfTheLogItself) {
+  SKIP_WITHOUT_TOOL("mke2fs");
+  SKIP_WITHOUT_TOOL("debugfs");
+  const char* name = "a tag names a block of the log that is being replayed";
+  for (const Harm harm : {Harm::kHomeInLog, Harm::kHomeJournal}) {
+    const LogImage log = build_log({.checksum = ChecksumKind::kV3, .harm = harm});
+    expect_known(log, *make_debugfs_witness(), name);
+    if (find_tool("e2fsck")) expect_known(log, *make_e2fsck_witness(), name);
+    if (no_loop_mounts().empty()) {
+      expect_known(log, *make_kernel_witness(MountKind::kReadOnly), name);
+    }
+  }
+}
+
+TEST(KnownDifferences, RevokeBlockPastItsEnd) {
+  SKIP_WITHOUT_TOOL("mke2fs");
+  SKIP_WITHOUT_TOOL("debugfs");
+  SKIP_WITHOUT_LOOP_MOUNTS();
+  const auto witness = make_kernel_witness(MountKind::kReadOnly);
+  if (witness->rules() != RecoverAs::kLinux) GTEST_SKIP() << "needs Linux 6.11 or later";
+  const BaseImage& base = BaseImage::of({});
+  JournalBuilder builder({.block_bytes = 1024, .log_block_count = 1024});
+  const BlockNo home = base.pool.back();
+  builder.add_transaction({.blocks = {{home, patterned_block(1024, 1)}}});
+  builder.add_transaction({.revokes = {home}, .has_commit = false});
+  BuiltWrite& revoke = builder.write_of(Tid(2), BuiltWrite::Kind::kRevoke);
+  store(revoke.bytes, offsetof(disk::RevokeHeader, used_bytes), Be32(2000));
+  builder.reseal(revoke);
+  MemoryDevice device(base.bytes);
+  ASSERT_TRUE(builder.write_to(device, base.map));
+  const Bytes bytes = device.bytes();
+  const LogImage log = {"revoke past its end", {bytes.begin(), bytes.end()}, base.map};
+  expect_known(log, *witness, "a revoke block longer than itself, not in a whole transaction");
+  const auto others = compare(log, *make_debugfs_witness());
+  EXPECT_TRUE(others.differences.empty()) << others.differences.front().text;
+}
+
+TEST(KnownDifferences, Orphans) {
+  SKIP_WITHOUT_TOOL("mke2fs");
+  SKIP_WITHOUT_TOOL("debugfs");
+  SKIP_WITHOUT_LOOP_MOUNTS();
+  const E2fsImage image({.mke2fs = "-b 1024 -J size=1 -O ^orphan_file", .size = "5M"});
+  ASSERT_TRUE(image.is_made()) << image.log();
+  LogImage log = {"orphans", {}, map_by_debugfs(image.path().string(), 1024)};
+  {
+    const TemporaryFolder folder;
+    LoopMount mount(image.path(), folder.path() / "mount", "data=journal");
+    ASSERT_TRUE(mount.is_mounted()) << mount.log();
+    const auto path = folder.path() / "mount" / "open";
+    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    const std::vector<char> content(5000, 'x');
+    EXPECT_EQ(::write(fd, content.data(), content.size()), 5000);
+    EXPECT_EQ(::unlink(path.c_str()), 0);
+    RunningLoad(folder.path() / "mount", 1).commit();
+    const MappedFile now(image.path().string());
+    log.bytes.assign(now.bytes().begin(), now.bytes().end());
+    ::close(fd);
+  }
+  expect_known(log, *make_kernel_witness(MountKind::kReadOnly), "orphans");
+  const auto others = compare(log, *make_debugfs_witness());
+  EXPECT_TRUE(others.differences.empty()) << others.differences.front().text;
+}
+
+}  // namespace
+}  // namespace powercut::testing

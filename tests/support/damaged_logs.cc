@@ -386,6 +386,12 @@ void add_superblocks(std::vector<DamagedLog>& logs) {
   add("magic", superblock_words({{0x00, 0xC03B3999}}));
 }
 
+bool has_file_system(const BlockView& device) {
+  std::vector<std::uint8_t> block(kSuperblockBytes);
+  CHECK(device.read(kSuperblockOffset, block), "the superblock can be read");
+  return Superblock::parse(block, device.size_bytes()).has_value();
+}
+
 }  // namespace
 
 std::vector<DamagedLog> damaged_logs() {
@@ -417,7 +423,7 @@ void put_damaged_log(const DamagedLog& log, const JournalSpec& spec, const Journ
   JournalBuilder builder(spec);
   log.build(builder, map);
   CHECK(builder.write_to(device, map), "the log can be written");
-  set_needs_recovery(device, true);
+  if (has_file_system(device)) set_needs_recovery(device, true);
   if (log.edit) log.edit(device, map);
 }
 

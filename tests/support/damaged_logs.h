@@ -33,7 +33,8 @@ std::vector<DamagedLog> damaged_logs();
 JournalSpec damaged_log_spec(const JournalMap& map, ChecksumKind kind, bool is_64bit,
                              bool is_async);
 
-// Builds `log` and puts it on `device`, which holds a file system with its journal at `map`.
+// Builds `log` and puts it at `map` on `device`; the file system there, if there is one, then needs
+// recovery.
 void put_damaged_log(const DamagedLog& log, const JournalSpec& spec, const JournalMap& map,
                      BlockDevice& device);
 

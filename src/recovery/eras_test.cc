@@ -177,5 +177,17 @@ TEST(Eras, DecideAsTheImplementationsWereSeenTo) {
   EXPECT_EQ(compared, 3 * table.size()) << "a log of the table is not made any more";
 }
 
+// The comparison above sees an era that decides as another one does.
+TEST(Eras, AreNotTheSame) {
+  const Table table = read_table();
+  for (const testing::DamagedLog& log : testing::damaged_logs()) {
+    if (log.name != "commit torn") continue;
+    const auto& seen = table.at(log.name);
+    EXPECT_NE(outcomes_of(log, Tid(7), RecoverAs::kLinux), seen.at(RecoverAs::kLinux61));
+    EXPECT_NE(outcomes_of(log, Tid(7), RecoverAs::kLinux61), seen.at(RecoverAs::kE2fsck));
+    EXPECT_NE(outcomes_of(log, Tid(7), RecoverAs::kE2fsck), seen.at(RecoverAs::kLinux));
+  }
+}
+
 }  // namespace
 }  // namespace powercut

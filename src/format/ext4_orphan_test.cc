@@ -87,14 +87,13 @@ TEST(OrphanBlock, OfTheRunningKernelHoldsTheOpenFilesWithoutNames) {
     std::filesystem::remove(path);
   }
   ASSERT_EQ(testing::run_shell("sync -f '" + (folder.path() / "mount").string() + "'").status, 0);
-  // As the power would leave it: what the journal holds goes home, orphans stay.
+  // sync wrote it home; a checker would delete the orphans.
   const std::string copy = (folder.path() / "copy").string();
-  const auto recovered = testing::run_shell("cp '" + image.path().string() + "' '" + copy +
-                                            "' && e2fsck -E journal_only '" + copy + "'");
+  ASSERT_EQ(testing::run_shell("cp '" + image.path().string() + "' '" + copy + "'").status, 0);
   open_files.clear();
   ASSERT_TRUE(mount.unmount()) << mount.log();
   auto disk = RawExt4::open(bytes_of(copy));
-  ASSERT_TRUE(disk) << recovered.output;
+  ASSERT_TRUE(disk);
   EXPECT_TRUE(disk->superblock.has(Ext4RoCompat::kOrphanPresent));
   std::vector<std::uint32_t> found = orphans_in(*disk);
   std::ranges::sort(found);

@@ -168,7 +168,9 @@ TEST_F(JournalCommand, ReplayEqualsE2fsck) {
     LoggedImage image(options);
     add_log(image);
     TransactionSpec writing;
-    writing.blocks = image.change_of("write /proc/version /written\nmkdir /made\n");
+    const fs::path source = image.path().parent_path() / "source";
+    std::ofstream(source) << "Written by debugfs\n";
+    writing.blocks = image.change_of("write " + source.string() + " /written\nmkdir /made\n");
     image.builder().add_transaction(writing);
     image.write();
     const fs::path copy = image.path().parent_path() / "a copy.img";
@@ -180,7 +182,7 @@ TEST_F(JournalCommand, ReplayEqualsE2fsck) {
     EXPECT_EQ(checked.status, 0) << checked.output;
     const std::string listed =
         run_shell("debugfs -R 'cat /written' '" + copy.string() + "'").output;
-    EXPECT_NE(listed.find("Linux version"), std::string::npos) << listed;
+    EXPECT_NE(listed.find("Written by debugfs"), std::string::npos) << listed;
     image.image().fsck("-E journal_only -y");
     EXPECT_EQ(comparable(content_of(copy), image.map()),
               comparable(content_of(image.path()), image.map()));

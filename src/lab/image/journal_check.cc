@@ -67,10 +67,10 @@ class Checker {
     return {};
   }
 
-  // Of a damaged one the recovery knows the commit block, even if its pieces do not lead there.
   std::optional<LogBlock> commit_of(const SortedFind& sorted) const {
-    if (sorted.standing == Standing::kDamaged) return plan_.end_block;
     if (sorted.found.commit) return sorted.found.last;
+    // Of a damaged one the recovery knows the commit block, even if its pieces do not lead there.
+    if (sorted.standing == Standing::kDamaged) return plan_.end_block;
     return std::nullopt;
   }
 
@@ -82,6 +82,11 @@ class Checker {
                             finding.kind == FindingKind::kDataChecksum &&
                             revoked_.contains(finding.log_block.value());
     if (is_revoked) checked.revoked_by = revoker_.at(finding.home.value());
+    checked.is_accepted =
+        finding.kind == FindingKind::kCommitChecksum &&
+        std::ranges::any_of(plan_.notices, [&](const Damage& notice) {
+          return notice.rule == RecoveryRule::kCommitTorn && notice.log_block == finding.log_block;
+        });
     checked.standing = standing;
     checked.finding = std::move(finding);
   }

@@ -24,6 +24,8 @@ struct CheckedFinding {
   Standing standing = Standing::kLive;
   // Of a block that a recovery does not look at: the transaction that revokes it.
   std::optional<Tid> revoked_by;
+  // Of a commit block that Linux accepts from 6.11 on: all behind its header was torn off.
+  bool is_accepted = false;
 };
 
 struct JournalCheck {

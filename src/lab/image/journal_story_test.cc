@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include "tests/support/logged_image.h"
@@ -185,9 +186,14 @@ TEST_F(Story, WrapsAndTidsAroundTheirLimit) {
 
 TEST_F(Story, OwnersAreReadAsOfTheirTransaction) {
   LoggedImage image;
-  const auto change = image.change_of("write /proc/version /written\n");
-  ASSERT_GE(change.size(), 4u);
-  const BlockNo content = change.back().home;
+  const auto source = image.path().parent_path() / "source";
+  std::ofstream(source) << "Written by debugfs\n";
+  const auto change = image.change_of("write " + source.string() + " /written\n");
+  const auto written = std::ranges::find_if(change, [](const DataSpec& block) {
+    return block.content[0] == 'W' && block.content[1] == 'r';
+  });
+  ASSERT_NE(written, change.end());
+  const BlockNo content = written->home;
   TransactionSpec before = image.blocks(0, 1);
   before.blocks.push_back({content, patterned_block(image.block_bytes(), 5)});
   image.builder().add_transaction(before);  // 5: the block belongs to nobody yet

@@ -33,7 +33,7 @@ Result<void> write_recovery(const ImageFile& image) {
   const ImageJournal& journal = *image.journal();
   TRY(apply_recovery(journal.plan, image.device(), journal.map, image.device()));
   const bool is_settled = journal.plan.empties_log || journal.plan.end == RecoveryEnd::kNothingToDo;
-  return is_settled ? mark_recovered(journal.plan, image.device()) : Result<void>{};
+  return is_settled ? mark_recovered(journal.plan, journal.map, image.device()) : Result<void>{};
 }
 
 Result<void> replay_in_place(const ImageOptions& image) {

@@ -34,19 +34,24 @@ class Sorter {
   // What goes on from the last whole transaction: the one that the log ends in, and others.
   Result<void> take_behind(LogBlock at, Tid tid, std::vector<SortedFind>& log) {
     if (plan_.end_rule == RecoveryRule::kStaleCommit) return {};
-    Standing standing = is_damage_of(tid) ? Standing::kDamaged : Standing::kUncommitted;
+    bool is_behind_damage = false;
     for (std::uint32_t walked = 0; walked < ring_.ring_blocks();) {
       const SeenHeader* const header = walk_.header_at(at);
       if (header == nullptr || header->header.tid != tid || walk_.is_claimed(at)) return {};
       FoundTransaction found = TRY(walk_.take_find(at));
       walked += found.length;
       at = ring_.next(found.last);
-      tid = tid.next();
       const bool goes_on = found.commit.has_value();
-      if (!goes_on && standing == Standing::kNotReached) standing = Standing::kUncommitted;
+      Standing standing = Standing::kUncommitted;
+      if (is_damage_of(tid)) {
+        standing = Standing::kDamaged;
+      } else if (goes_on && is_behind_damage) {
+        standing = Standing::kNotReached;
+      }
       log.push_back({std::move(found), standing});
       if (!goes_on) return {};
-      standing = Standing::kNotReached;
+      is_behind_damage = true;
+      tid = tid.next();
     }
     return {};
   }

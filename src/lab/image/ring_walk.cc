@@ -136,26 +136,30 @@ Result<std::optional<LogBlock>> RingWalk::take_piece(LogBlock at, bool is_whole,
   }
   const bool is_descriptor = header.is(JournalBlockType::kDescriptor);
   ++(is_descriptor ? found.descriptor_count : found.revoke_block_count);
-  const auto give_up = [&](const char* trouble) {
-    if (found.trouble == nullptr) found.trouble_at = at;
-    if (found.trouble == nullptr) found.trouble = trouble;
-    return next_header(at, found.tid);
+  const auto note = [&](const char* trouble) {
+    if (found.trouble != nullptr) return;
+    found.trouble = trouble;
+    found.trouble_at = at;
   };
   if (!tail_checksum_matches(block_, format)) {
-    return give_up(is_descriptor ? "a descriptor does not match its checksum"
-                                 : "a revoke block does not match its checksum");
+    note(is_descriptor ? "a descriptor does not match its checksum"
+                       : "a revoke block does not match its checksum");
+    return next_header(at, found.tid);
   }
-  if (!is_descriptor) {
-    const auto revokes = parse_revoke(block_, format, found.tid);
-    if (!revokes) return give_up(revokes.error().what);
-    found.revokes.insert(found.revokes.end(), revokes->begin(), revokes->end());
-    return std::optional(ring_->next(at));
+  // Read as a recovery reads them, which takes what fits; that more is wrong is noted.
+  if (is_descriptor) {
+    const auto tags = parse_descriptor(block_, format, found.tid);
+    if (!tags) note(tags.error().what);
+    TRY(take_tags(at, tags_that_fit(block_, format), is_whole, found));
+    if (found.missing_count != 0) return std::optional<LogBlock>{};
+    return std::optional(ring_->next(found.last));
   }
-  const auto tags = parse_descriptor(block_, format, found.tid);
-  if (!tags) return give_up(tags.error().what);
-  TRY(take_tags(at, *tags, is_whole, found));
-  if (found.missing_count != 0) return std::optional<LogBlock>{};
-  return std::optional(ring_->next(found.last));
+  const auto revokes = parse_revoke(block_, format, found.tid);
+  if (!revokes) note(revokes.error().what);
+  for (const BlockNo block : revokes_that_fit(block_, format).value_or(std::vector<BlockNo>())) {
+    found.revokes.push_back(block);
+  }
+  return std::optional(ring_->next(at));
 }
 
 Result<void> RingWalk::take_tags(LogBlock at, const std::vector<Tag>& tags, bool is_whole,

@@ -66,6 +66,8 @@ Json damage_json(const Damage& damage) {
 Json plan_json(const RecoveryPlan& plan) {
   Json damages = Json::array();
   for (const Damage& damage : plan.damages) damages.push_back(damage_json(damage));
+  Json notices = Json::array();
+  for (const Damage& notice : plan.notices) notices.push_back(damage_json(notice));
   return {{"rules", recover_as_name(plan.recover_as)},
           {"end", end_name(plan.end)},
           {"end_rule", recovery_rule_name(plan.end_rule)},
@@ -77,7 +79,8 @@ Json plan_json(const RecoveryPlan& plan) {
           {"revoked", plan.revoked_count},
           {"skipped", plan.skipped_count},
           {"fast_commits", plan.fast_commits ? plan.fast_commits->commit_count : 0},
-          {"damages", std::move(damages)}};
+          {"damages", std::move(damages)},
+          {"notices", std::move(notices)}};
 }
 
 Json block_json(const StoryBlock& block, std::uint32_t block_bytes) {
@@ -152,6 +155,7 @@ Json findings_json(std::span<const CheckedFinding> findings) {
     Json json = Json::parse(finding_to_json(checked.finding));
     json["standing"] = standing_name(checked.standing);
     json["revoked_by"] = tid_json(checked.revoked_by);
+    json["accepted"] = checked.is_accepted;
     list.push_back(std::move(json));
   }
   return list;

@@ -94,6 +94,19 @@ std::string header_text(const JournalStory& story) {
   return text;
 }
 
+std::string damage_line(const Damage& damage) {
+  std::string text =
+      fmt::format("               {}: tid {} journal block {}", recovery_rule_name(damage.rule),
+                  damage.tid.value(), damage.log_block.value());
+  const bool has_home =
+      damage.rule == RecoveryRule::kDataChecksum || damage.rule == RecoveryRule::kBlockOutside;
+  if (has_home) text += fmt::format(" file-system block {}", damage.home.value());
+  if (damage.stored != damage.computed) {
+    text += fmt::format(" (stored 0x{:08x}, calc 0x{:08x})", damage.stored, damage.computed);
+  }
+  return text + "\n";
+}
+
 std::string recovery_text(const JournalStory& story) {
   const RecoveryPlan& plan = story.plan;
   std::string text = fmt::format("  recovery     {}\n", end_text(story));
@@ -105,18 +118,8 @@ std::string recovery_text(const JournalStory& story) {
         plan.superblock.sequence.value(), plan.end_block.value(), plan.next_tid.value(),
         recovery_rule_name(plan.end_rule));
   }
-  for (const Damage& damage : plan.damages) {
-    text +=
-        fmt::format("               {}: tid {} journal block {}", recovery_rule_name(damage.rule),
-                    damage.tid.value(), damage.log_block.value());
-    const bool has_home =
-        damage.rule == RecoveryRule::kDataChecksum || damage.rule == RecoveryRule::kBlockOutside;
-    if (has_home) text += fmt::format(" file-system block {}", damage.home.value());
-    if (damage.stored != damage.computed) {
-      text += fmt::format(" (stored 0x{:08x}, calc 0x{:08x})", damage.stored, damage.computed);
-    }
-    text += "\n";
-  }
+  for (const Damage& damage : plan.damages) text += damage_line(damage);
+  for (const Damage& notice : plan.notices) text += damage_line(notice);
   if (plan.fast_commits) {
     text += fmt::format(
         "               {} fast commits go on from there, which Powercut does not "

@@ -18,6 +18,7 @@ std::string finding_line(const CheckedFinding& checked) {
     text += fmt::format("; revoked by tid {}, so a recovery does not look at it",
                         checked.revoked_by->value());
   }
+  if (checked.is_accepted) text += "; torn behind its header, which the recovery accepts";
   const bool is_live =
       checked.standing == Standing::kLive || checked.standing == Standing::kDamaged;
   if (!is_live) text += fmt::format("; {}", standing_name(checked.standing));
@@ -125,8 +126,8 @@ std::string check_text(const JournalCheck& check, const std::string& repeat_comm
 }
 
 std::string replay_text(const ReplayOutcome& outcome, const std::string& repeat_command) {
-  std::string text = fmt::format(
-      "replay of {} ({})\n", printable(outcome.image.path.string()), mode_text(outcome));
+  std::string text = fmt::format("replay of {} ({})\n", printable(outcome.image.path.string()),
+                                 mode_text(outcome));
   if (!outcome.is_dirty) {
     text += "  nothing to replay: needs_recovery is clear, so Linux discards what is in the log\n";
   } else {

@@ -108,7 +108,9 @@ TEST(MmpBlock, RefusesDamageByName) {
     mmp.encode(block, superblock);
     const auto parsed = MmpBlock::parse(block, superblock);
     ASSERT_EQ(parsed.has_value(), state.has_value()) << sequence;
-    if (parsed) EXPECT_EQ(parsed->state(), *state) << sequence;
+    if (parsed) {
+      EXPECT_EQ(parsed->state(), *state) << sequence;
+    }
   }
 }
 

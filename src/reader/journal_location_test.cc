@@ -99,7 +99,9 @@ TEST(ExternalJournal, LiesBehindTheFileSystem) {
       ASSERT_LT(device - base, count);
       EXPECT_FALSE(seen[device - base]) << i;
       seen[device - base] = true;
-      if (i > start) EXPECT_EQ(device, base + i);
+      if (i > start) {
+        EXPECT_EQ(device, base + i);
+      }
     }
     Contents block(block_bytes);
     ASSERT_TRUE(pair.joined->read((base + start) * block_bytes, block));

@@ -25,11 +25,25 @@ Result<Volume> Volume::open(const BlockView& view) {
     return fail(Errc::kCorrupt, "superblock: group descriptors past the end",
                 superblock.descriptor_block(last).value());
   }
-  return Volume(view, superblock);
+  Volume volume(view, superblock);
+  volume.keep_groups();
+  return volume;
+}
+
+void Volume::keep_groups() {
+  if (group_count() > kGroupsKept) return;
+  std::vector<Result<GroupDescriptor>> groups;
+  groups.reserve(group_count());
+  for (std::uint32_t i = 0; i < group_count(); ++i) groups.push_back(read_group(i));
+  groups_ = std::make_shared<const std::vector<Result<GroupDescriptor>>>(std::move(groups));
 }
 
 Result<GroupDescriptor> Volume::group(std::uint32_t index) const {
   if (index >= group_count()) return fail(Errc::kInvalid, "group: past the last", index);
+  return groups_ ? (*groups_)[index] : read_group(index);
+}
+
+Result<GroupDescriptor> Volume::read_group(std::uint32_t index) const {
   const std::uint32_t per_block = superblock_.descriptors_per_block();
   const BlockNo block = superblock_.descriptor_block(index / per_block);
   const std::uint64_t at = block.value() * superblock_.block_bytes() +
@@ -39,7 +53,7 @@ Result<GroupDescriptor> Volume::group(std::uint32_t index) const {
   return GroupDescriptor::parse(bytes, index, superblock_);
 }
 
-Result<std::vector<std::uint8_t>> Volume::stored_inode(InodeNo number) const {
+Result<void> Volume::read_inode(InodeNo number, MutableBytes into) const {
   if (number.value() == 0 || number.value() > superblock_.inode_count) {
     return fail(Errc::kInvalid, "inode: no such number", number.value());
   }
@@ -48,12 +62,22 @@ Result<std::vector<std::uint8_t>> Volume::stored_inode(InodeNo number) const {
   const std::uint64_t at =
       owner.inode_table.value() * superblock_.block_bytes() +
       std::uint64_t{position % superblock_.inodes_per_group} * superblock_.inode_bytes;
+  return view_->read(at, into);
+}
+
+Result<std::vector<std::uint8_t>> Volume::stored_inode(InodeNo number) const {
   std::vector<std::uint8_t> bytes(superblock_.inode_bytes);
-  TRY(view_->read(at, bytes));
+  TRY(read_inode(number, bytes));
   return bytes;
 }
 
 Result<Inode> Volume::inode(InodeNo number) const {
+  std::array<std::uint8_t, 512> small;  // inodes are rarely larger; no allocation for each
+  if (superblock_.inode_bytes <= small.size()) {
+    const MutableBytes bytes = MutableBytes(small).first(superblock_.inode_bytes);
+    TRY(read_inode(number, bytes));
+    return Inode::parse(bytes, number, superblock_);
+  }
   const auto bytes = TRY(stored_inode(number));
   return Inode::parse(bytes, number, superblock_);
 }

@@ -7,10 +7,14 @@
 //   2. Every walk is bounded: extent trees by depth 5 and by ever growing file blocks, directories
 //      by their size, the tree of directories by a visited set.
 //   3. Memory is bounded by what is asked for: a file's blocks are visited, not collected.
-// Threads: const, no cache; as safe as the view.
+//   4. The group descriptors of a file system of up to kGroupsKept groups are read when it is
+//   opened,
+//      since every inode needs one; nothing else is kept.  A damaged one hinders only its group.
+// Threads: const; as safe as the view.
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -100,10 +104,19 @@ class Volume {
   Result<InodeNo> find(std::string_view path) const;
 
  private:
+  static constexpr std::uint32_t kGroupsKept = 16384;  // 1 MiB of descriptors of 64 bytes
+
   Volume(const BlockView& view, const Superblock& superblock)
       : view_(&view), superblock_(superblock) {}
+  void keep_groups();
+  Result<GroupDescriptor> read_group(std::uint32_t index) const;
+  // Reads the first `into.size()` bytes of an inode.
+  Result<void> read_inode(InodeNo number, MutableBytes into) const;
+
   const BlockView* view_;
   Superblock superblock_;
+  // Shared by copies; empty where there are more groups than are kept.
+  std::shared_ptr<const std::vector<Result<GroupDescriptor>>> groups_;
 };
 
 // Where the journal of a file system lies.  Errors: kNotFound: there is none inside (no journal, or

@@ -86,7 +86,7 @@ class Maker {
     // In a quarter of the logs the tids pass 2^32.
     const std::uint64_t sequence =
         prng_.chance(1, 4) ? 0xFFFFFFFF - prng_.below(4) : 2 + prng_.below(100000);
-    journal_.sequence = Tid(static_cast<std::uint32_t>(sequence));
+    journal_.sequence = spec.first_tid.value_or(Tid(static_cast<std::uint32_t>(sequence)));
     for (std::uint64_t count = 3 + prng_.below(4); count != 0; --count) {
       transactions_.push_back(transaction());
     }

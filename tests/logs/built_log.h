@@ -6,6 +6,9 @@
 // again.
 #pragma once
 
+#include <optional>
+#include <string>
+
 #include "tests/logs/log_image.h"
 
 namespace powercut::testing {
@@ -75,6 +78,8 @@ struct BuiltLogSpec {
   Harm harm = Harm::kNone;
   Position position = Position::kMiddle;
   std::uint64_t seed = 0;
+  // The tid of the first transaction; nothing: the seed's.
+  std::optional<Tid> first_tid = std::nullopt;
 
   // "v3-64bit-4k-csum/uncommitted/data-flip/first/17"
   std::string name() const;

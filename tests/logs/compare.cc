@@ -126,11 +126,14 @@ bool has_damage(const RecoveryPlan& plan, RecoveryRule rule) {
   return std::ranges::count(plan.damages, rule, &Damage::rule) != 0;
 }
 
-// A damaged commit block of an async journal with crc32c: only we say that there is one.
+// Damage of which only we speak, since the others do not notice it or do not come to it.
 bool is_unheard_of(const Damage& damage, const RecoveryPlan& plan) {
-  return damage.rule == RecoveryRule::kCommitChecksum &&
-         plan.superblock.has(JournalIncompat::kAsyncCommit) &&
-         plan.superblock.format().tail_bytes() != 0;
+  if (damage.rule == RecoveryRule::kDataChecksum) {
+    return has_damage(plan, RecoveryRule::kDescriptorChecksum);  // nothing is replayed
+  }
+  const bool is_async_crc32c = plan.superblock.has(JournalIncompat::kAsyncCommit) &&
+                               plan.superblock.format().tail_bytes() != 0;
+  return damage.rule == RecoveryRule::kCommitChecksum && (is_async_crc32c || damage.tid == Tid(0));
 }
 
 void compare_names(const OurRecovery& ours, const Testimony& theirs, const Witness& witness,

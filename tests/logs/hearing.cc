@@ -1,11 +1,12 @@
 #include "tests/logs/hearing.h"
 
 #include <cstdio>
-#include <cstdlib>
+#include <cstring>
 #include <filesystem>
 
 #include <gtest/gtest.h>
 
+#include "format/ext4.h"
 #include "tests/logs/known_differences.h"
 #include "tests/support/e2fs_image.h"
 #include "tests/support/loop_mount.h"
@@ -24,6 +25,22 @@ std::string keep(const LogImage& log) {
   const std::string path = (folder / (file + ".img")).string();
   if (!std::filesystem::exists(path)) write_whole(path, log.bytes);
   return path;
+}
+
+// Whether a view of the plan reads as what was written by it: each home block.
+bool shows_the_same(const RecoveredView& view, const OurRecovery& ours, const LogImage& log) {
+  const std::size_t size = log.map.block_bytes();
+  Contents block(size);
+  for (const LoggedTransaction& transaction : ours.plan->transactions) {
+    for (const LoggedBlock& logged : transaction.blocks) {
+      const std::uint64_t at = logged.home.value() * size;
+      const bool is_marked = at <= kSuperblockOffset && kSuperblockOffset < at + size;
+      if (logged.verdict != BlockVerdict::kReplay || is_marked) continue;
+      CHECK(view.read(at, block), "memory can be read");
+      if (std::memcmp(block.data(), &ours.bytes[at], size) != 0) return false;
+    }
+  }
+  return true;
 }
 
 }  // namespace
@@ -77,6 +94,8 @@ void Hearing::count(const LogImage& log) {
     return;
   }
   const RecoveryPlan& plan = *ours.plan;
+  EXPECT_TRUE(shows_the_same(RecoveredView(BytesView(log.bytes), log.map, plan), ours, log))
+      << log.name << "\n  again: " << command_for(log.name);
   figures_.transactions += plan.transactions.size();
   figures_.replayed += plan.replay_count;
   figures_.revoked += plan.revoked_count;

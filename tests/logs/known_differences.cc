@@ -45,6 +45,19 @@ bool reads_revokes_in_scan(const LogImage& log, const OurRecovery& ours, const W
   return is_there && !is_named && witness.is_mount() && witness.rules() == RecoverAs::kLinux;
 }
 
+// Seen only where a transaction with the tid before the one that is due lies behind it.
+bool goes_on_with_tid_zero(const LogImage& log, const OurRecovery& ours, const Witness&) {
+  if (!ours.plan || ours.plan->damages.empty()) return false;
+  const Damage& damage = ours.plan->damages.back();
+  if (damage.rule != RecoveryRule::kCommitChecksum || damage.tid != Tid(0)) return false;
+  const JournalSuperblock& journal = ours.plan->superblock;
+  const LogBlock next = next_in_ring(damage.log_block, journal.first, journal.ring_end());
+  const std::size_t size = log.map.block_bytes();
+  const auto header = parse_journal_header(
+      Bytes(log.bytes).subspan(log.map.device_block(next).value() * size, size));
+  return header && header->tid == Tid(0);
+}
+
 const std::array kKnown = {
     KnownDifference{
         .name = "a tag names a block of the log that is being replayed",
@@ -62,6 +75,14 @@ const std::array kKnown = {
         .applies = reads_revokes_in_scan,
         .excused = {Aspect::kRefusal, Aspect::kNames, Aspect::kHome, Aspect::kSuperblock,
                     Aspect::kJournal}},
+    KnownDifference{
+        .name = "tid 0 goes on behind its damaged commit block",
+        .why = "Where a commit block does not match, Linux and e2fsck note its tid as the end and "
+               "look on for blocks of that tid.  0 they cannot note: another commit block with "
+               "tid 0 ends, for them, a transaction of all that came before.  For us the log ends "
+               "at the first.",
+        .applies = goes_on_with_tid_zero,
+        .excused = {Aspect::kHome, Aspect::kSuperblock, Aspect::kJournal}},
     KnownDifference{
         .name = "orphans",
         .why = "A mount goes on: it deletes inodes that were unlinked while they were open, and "

@@ -46,6 +46,25 @@ TEST(KnownDifferences, TagOfTheLogItself) {
   }
 }
 
+TEST(KnownDifferences, TidZeroThatGoesOn) {
+  SKIP_WITHOUT_TOOL("mke2fs");
+  SKIP_WITHOUT_TOOL("debugfs");
+  const char* name = "tid 0 goes on behind its damaged commit block";
+  BuiltLogSpec spec = {.checksum = ChecksumKind::kV3,
+                       .tail = Tail::kOlderTid,
+                       .harm = Harm::kCommitChecksum,
+                       .position = Position::kLast,
+                       .first_tid = Tid(0)};
+  // The last of the log is to have tid 0: the first tid is so many before it.
+  const auto plan = plan_recovery(BytesView(build_log(spec).bytes), BaseImage::of({}).map);
+  ASSERT_TRUE(plan) << plan.error().what;
+  spec.first_tid = Tid(0u - static_cast<std::uint32_t>(plan->transactions.size()));
+  const LogImage log = build_log(spec);
+  expect_known(log, *make_debugfs_witness(), name);
+  if (find_tool("e2fsck")) expect_known(log, *make_e2fsck_witness(), name);
+  if (no_loop_mounts().empty()) expect_known(log, *make_kernel_witness(MountKind::kReadOnly), name);
+}
+
 TEST(KnownDifferences, RevokeBlockPastItsEnd) {
   SKIP_WITHOUT_TOOL("mke2fs");
   SKIP_WITHOUT_TOOL("debugfs");

@@ -66,12 +66,11 @@ struct FastCommitArea {
 FastCommitArea fast_commit_area(const JournalSuperblock& superblock);
 
 // The fast commits at the beginning of `area` (all blocks of it, one after another).  Nothing if it
-// does not begin with a head of `expected`, or if its first commit has no right tail.
+// does not begin with a head of `expected` and no features, or if its first commit is not whole.
+// A record that cannot be read (an unknown tag, too short for its tag, past the end of its block)
+// is where the area ends, whatever checksums say (observed).
 // JournalFormat's seed is not used: a tail is crc32c(0, all since the last tail), the unused rest
 // of the last block left out (observed).
-// Errors: kCorrupt: a record of an unknown tag, or too short for its tag, inside a whole commit;
-// `where` is its offset.
-Result<std::optional<FastCommits>> parse_fast_commits(Bytes area, std::uint32_t block_bytes,
-                                                      Tid expected);
+std::optional<FastCommits> parse_fast_commits(Bytes area, std::uint32_t block_bytes, Tid expected);
 
 }  // namespace powercut

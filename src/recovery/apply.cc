@@ -90,7 +90,8 @@ bool has_given_up(const RecoveryPlan& plan) {
   const auto is_error = [](const Damage& damage) {
     return damage.rule == RecoveryRule::kDataChecksum ||
            damage.rule == RecoveryRule::kDescriptorChecksum ||
-           damage.rule == RecoveryRule::kDescriptorFormat;
+           damage.rule == RecoveryRule::kDescriptorFormat ||
+           damage.rule == RecoveryRule::kFastCommits;
   };
   return plan.end == RecoveryEnd::kRefused && std::ranges::any_of(plan.damages, is_error);
 }

@@ -26,30 +26,47 @@ Result<JournalSuperblock> read_superblock(const LogReader& reader) {
   return superblock;
 }
 
-// Linux replays the fast-commit area if it goes on from the last whole transaction (`next_tid` is
-// one past it); anything else there is left over.
-Result<std::optional<FastCommits>> read_fast_commits(const LogReader& reader,
-                                                     const JournalSuperblock& superblock,
-                                                     Tid next_tid) {
-  const FastCommitArea area = fast_commit_area(superblock);
-  if (area.block_count == 0) return std::optional<FastCommits>();
+// What the fast-commit area means behind a log that ended before `next_tid`.
+struct FastCommitLook {
+  bool is_damaged = false;             // the recovery is refused before it replays anything
+  std::optional<FastCommits> commits;  // to be replayed
+};
+
+// An area without a head was never used.  One whose head has the tid that follows the log goes on
+// from it, and must be sound up to the first tail.  Any other head is left over from before the
+// last whole transaction; e2fsck gives up there.
+Result<FastCommitLook> look_at_fast_commits(const LogReader& reader, const RecoveryPlan& plan,
+                                            Tid next_tid) {
+  const FastCommitArea area = fast_commit_area(plan.superblock);
+  if (area.block_count == 0) return FastCommitLook{};
   std::vector<std::uint8_t> bytes(reader.block_bytes());
   TRY(reader.read(area.first, bytes));
-  if (parse_fast_commit_head(bytes) != next_tid) return std::optional<FastCommits>();
+  const auto head = parse_fast_commit_head(bytes);
+  if (!head) return FastCommitLook{};
+  if (*head != next_tid) return FastCommitLook{plan.recover_as == RecoverAs::kE2fsck, {}};
   if (area.block_count > kFastCommitBytesMax / reader.block_bytes()) {
     return fail(Errc::kLimit, "journal: fast-commit area over 64 MiB", area.block_count);
   }
   bytes.resize(std::size_t{area.block_count} * reader.block_bytes());
   TRY(reader.read(area.first, bytes));
-  return parse_fast_commits(bytes, reader.block_bytes(), next_tid);
+  auto commits = parse_fast_commits(bytes, reader.block_bytes(), next_tid);
+  return FastCommitLook{!commits, std::move(commits)};
 }
 
 // To ignore fast commits would drop what was fsynced: they are listed, or refused by name.
-Result<void> look_at_fast_commits(const LogReader& reader, const RecoveryOptions& options,
-                                  Tid next_tid, RecoveryPlan& plan) {
-  plan.fast_commits = TRY(read_fast_commits(reader, plan.superblock, next_tid));
+Result<void> settle_fast_commits(const LogReader& reader, const RecoveryOptions& options,
+                                 LogScan& scan, RecoveryPlan& plan) {
+  if (scan.is_cut_short || scan.is_refused) return {};
+  FastCommitLook look = TRY(look_at_fast_commits(reader, plan, scan.next_tid));
+  if (look.is_damaged) {
+    const LogBlock first = fast_commit_area(plan.superblock).first;
+    scan.damages.push_back({RecoveryRule::kFastCommits, scan.next_tid, first});
+    scan.end_rule = RecoveryRule::kFastCommits;
+    scan.is_refused = scan.is_replay_refused = true;
+  }
+  plan.fast_commits = std::move(look.commits);
   if (!plan.fast_commits || options.lists_fast_commits) return {};
-  return fail(Errc::kUnsupported, "journal: fast commits are not replayed", next_tid.value());
+  return fail(Errc::kUnsupported, "journal: fast commits are not replayed", scan.next_tid.value());
 }
 
 // The last transaction that revokes a block, by block.
@@ -203,9 +220,7 @@ Result<RecoveryPlan> plan_recovery(const BlockView& device, const JournalMap& ma
   plan.next_tid = plan.superblock.sequence;
   if (plan.superblock.start.value() == 0) return plan;
   LogScan scan = TRY(scan_log(reader, plan.superblock, options));
-  if (!scan.is_cut_short && !scan.is_refused) {
-    TRY(look_at_fast_commits(reader, options, scan.next_tid, plan));
-  }
+  TRY(settle_fast_commits(reader, options, scan, plan));
   refuse_bad_revokes(scan);
   const RevokeTable revokes(scan.whole);
   Judge judge(map, scan, revokes, plan);
@@ -228,6 +243,7 @@ std::string_view recovery_rule_name(RecoveryRule rule) {
     case RecoveryRule::kDescriptorFormat: return "revoke block format";
     case RecoveryRule::kCommitChecksum: return "commit block checksum";
     case RecoveryRule::kCommitTorn: return "commit block torn";
+    case RecoveryRule::kFastCommits: return "fast-commit area";
     case RecoveryRule::kBlockOutside: return "block outside the file system";
   }
   return "?";

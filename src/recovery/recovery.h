@@ -51,6 +51,7 @@ enum class RecoveryRule : std::uint8_t {
   kDescriptorFormat,     // a revoke block whose records go past its end
   kCommitChecksum,       // a commit block does not match (or, with kV1, its transaction does not)
   kCommitTorn,           // a commit block would match if all behind its header was zero
+  kFastCommits,          // the fast-commit area cannot be read; the log itself is sound
   kBlockOutside,         // a tag names a block past the file system, or one of the log itself
 };
 std::string_view recovery_rule_name(RecoveryRule rule);

@@ -687,14 +687,31 @@ TEST(Recovery, RefusesWhatItDoesNotKnow) {
     const MutableBytes block = scene.device.bytes().subspan(area, 4096);
     store(block, 0, Le16(9));  // head
     store(block, 2, Le16(8));
+    store(block, 4, Le32(0));
     store(block, 8, Le32(tid));
     store(block, 12, Le16(8));  // tail
     store(block, 14, Le16(4096 - 16));
     store(block, 16, Le32(tid));
     store(block, 20, Le32(crc32c(0, block.first(20))));
   };
+  // Left over: Linux takes no notice, e2fsck gives up.
   put_commit(3);
-  EXPECT_TRUE(plan_recovery(scene.device, scene.map));
+  for (const RecoverAs rules : {RecoverAs::kLinux, RecoverAs::kLinux61, RecoverAs::kE2fsck}) {
+    const auto stale = plan_recovery(scene.device, scene.map, {.recover_as = rules});
+    ASSERT_TRUE(stale);
+    const bool is_ignored = rules != RecoverAs::kE2fsck;
+    EXPECT_EQ(outcome_of(*stale), is_ignored ? kAll : refused(RecoveryRule::kFastCommits, 3, 0));
+  }
+  // The first commit is not whole: all refuse, before they replay anything.
+  put_commit(4);
+  scene.device.bytes()[area + 20] ^= 1;
+  for (const RecoverAs rules : {RecoverAs::kLinux, RecoverAs::kLinux61, RecoverAs::kE2fsck}) {
+    const auto torn = plan_recovery(scene.device, scene.map, {.recover_as = rules});
+    ASSERT_TRUE(torn);
+    EXPECT_EQ(outcome_of(*torn), refused(RecoveryRule::kFastCommits, 3, 0));
+    ASSERT_EQ(torn->damages.size(), 1u);
+    EXPECT_EQ(torn->damages[0].log_block, LogBlock(kLogBlocks - 4 + 1));
+  }
   put_commit(4);
   const auto plan = plan_recovery(scene.device, scene.map);
   ASSERT_FALSE(plan);

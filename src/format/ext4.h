@@ -63,9 +63,10 @@ struct ErrorRecord {
 };
 
 struct Superblock {
-  std::uint64_t block_count = 0;         // s_blocks_count
-  std::uint64_t reserved_blocks = 0;     // s_r_blocks_count
-  std::uint64_t free_blocks = 0;         // s_free_blocks_count; in clusters as all free counts
+  std::uint64_t block_count = 0;      // s_blocks_count
+  std::uint64_t reserved_blocks = 0;  // s_r_blocks_count
+  // s_free_blocks_count; of blocks with bigalloc too, where the groups count clusters.
+  std::uint64_t free_blocks = 0;
   std::uint32_t inode_count = 0;         // s_inodes_count
   std::uint32_t free_inodes = 0;         // s_free_inodes_count
   BlockNo first_data_block;              // s_first_data_block: 1 with blocks of 1 KiB, else 0
@@ -186,7 +187,7 @@ struct GroupDescriptor {
   BlockNo block_bitmap;                     // bg_block_bitmap
   BlockNo inode_bitmap;                     // bg_inode_bitmap
   BlockNo inode_table;                      // bg_inode_table: the first of its blocks
-  std::uint32_t free_blocks = 0;            // bg_free_blocks_count
+  std::uint32_t free_blocks = 0;            // bg_free_blocks_count; of clusters
   std::uint32_t free_inodes = 0;            // bg_free_inodes_count
   std::uint32_t used_directories = 0;       // bg_used_dirs_count
   std::uint16_t flags = 0;                  // bg_flags

@@ -5,7 +5,6 @@
 
 #include "base/prng.h"
 #include "base/stored_int.h"
-#include "block/memory_device.h"
 #include "format/jbd2_disk.h"
 
 namespace powercut::testing {
@@ -109,7 +108,7 @@ class Maker {
   void add_changes();
   void fill_ring(JournalBuilder& builder);
   void add_tail(JournalBuilder& builder);
-  void write_earlier_life(MemoryDevice& device);
+  void write_earlier_life(BlockDevice& device);
   void harm(JournalBuilder& builder);
   void harm_sealed(JournalBuilder& builder);
   void name_home(BuiltWrite& descriptor, BlockNo home) const {
@@ -198,7 +197,7 @@ void Maker::add_tail(JournalBuilder& builder) {
 
 // Transactions of the same sizes as those of this log, and two more: the first of these lies where
 // this log ends and has the tid that is due there.
-void Maker::write_earlier_life(MemoryDevice& device) {
+void Maker::write_earlier_life(BlockDevice& device) {
   const bool has_same_uuid = spec_.tail == Tail::kEarlierSameUuid;
   const bool is_ahead = spec_.tail == Tail::kEarlierAheadClock;
   if (spec_.tail != Tail::kEarlierLife && !has_same_uuid && !is_ahead) return;
@@ -316,8 +315,8 @@ void Maker::harm_sealed(JournalBuilder& builder) {
 }
 
 LogImage Maker::make() {
-  LogImage log{spec_.name(), {}, base_.map};
-  MemoryDevice device(base_.bytes);
+  LogImage log{spec_.name(), base_.bytes, base_.map};
+  BytesDevice device(log.bytes);
   write_earlier_life(device);
   // So that the harmed block is really revoked, and by a sound transaction.
   if (spec_.harm == Harm::kDataRevoked) {
@@ -341,7 +340,6 @@ LogImage Maker::make() {
     CHECK(device.write(base_.map.device_block(LogBlock(0)).value() * block.size(), block),
           "the base has room for its journal");
   }
-  log.bytes.assign(device.bytes().begin(), device.bytes().end());
   return log;
 }
 

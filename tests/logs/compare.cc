@@ -4,7 +4,6 @@
 #include <array>
 #include <cstring>
 
-#include "block/memory_device.h"
 #include "format/ext4.h"
 #include "format/ext4_disk.h"
 
@@ -164,14 +163,13 @@ bool is_mute(const OurRecovery& ours, const Witness& witness) {
 }  // namespace
 
 Contents apply_to_copy(const RecoveryPlan& plan, const LogImage& log) {
-  MemoryDevice target(log.bytes);
+  Contents bytes = log.bytes;
+  BytesDevice target(bytes);
   CHECK(apply_recovery(plan, BytesView(log.bytes), log.map, target), "memory can be written");
   if (plan.empties_log || plan.end == RecoveryEnd::kNothingToDo) {
-    ignore_error(mark_recovered(plan, log.map, target),
-                 "compare_superblock() looks at what it leaves");
+    ignore_error(mark_recovered(plan, log.map, target), "compare_superblock() looks at the result");
   }
-  const Bytes bytes = target.bytes();
-  return {bytes.begin(), bytes.end()};
+  return bytes;
 }
 
 OurRecovery recover_ours(const LogImage& log, RecoverAs rules) {
@@ -191,9 +189,8 @@ OurRecovery recover_ours(const LogImage& log, RecoverAs rules) {
   return ours;
 }
 
-Comparison compare(const LogImage& log, Witness& witness, const Recovery& recovery) {
-  Comparison result{recovery(log, witness.rules()), witness.recover(log), {}};
-  const OurRecovery& ours = result.ours;
+Comparison compare(const LogImage& log, Witness& witness, const OurRecovery& ours) {
+  Comparison result{witness.recover(log), {}};
   const Testimony& theirs = result.theirs;
   Differences differences;
   if (!is_mute(ours, witness) && ours.is_refused != theirs.is_refused) {

@@ -1,7 +1,6 @@
 // Our recovery of a log beside a witness's.
 #pragma once
 
-#include <functional>
 #include <vector>
 
 #include "tests/logs/witness.h"
@@ -16,8 +15,6 @@ struct OurRecovery {
   std::string said;
 };
 
-// A recovery: ours, or one with a mistake in it.
-using Recovery = std::function<OurRecovery(const LogImage& log, RecoverAs rules)>;
 OurRecovery recover_ours(const LogImage& log, RecoverAs rules);
 // The image after applying `plan`, whatever made it; marked where the plan says so.
 Contents apply_to_copy(const RecoveryPlan& plan, const LogImage& log);
@@ -37,10 +34,10 @@ struct Difference {
 };
 
 struct Comparison {
-  OurRecovery ours;
   Testimony theirs;
   std::vector<Difference> differences;
 };
-Comparison compare(const LogImage& log, Witness& witness, const Recovery& recovery = recover_ours);
+// `ours` is by the witness's rules: our recovery, or one with a mistake in it.
+Comparison compare(const LogImage& log, Witness& witness, const OurRecovery& ours);
 
 }  // namespace powercut::testing

@@ -74,20 +74,26 @@ Hearing::~Hearing() {
 }
 
 void Hearing::hear(const LogImage& log) {
+  std::map<RecoverAs, OurRecovery> by_rules;
+  const auto ours_by = [&](RecoverAs rules) -> const OurRecovery& {
+    const auto found = by_rules.find(rules);
+    if (found != by_rules.end()) return found->second;
+    return by_rules.emplace(rules, recover_ours(log, rules)).first->second;
+  };
   for (const auto& witness : witnesses_) {
     if (witness->is_second() && figures_.logs % kSecondEvery != 0) continue;
-    Comparison comparison = compare(log, *witness);
+    const OurRecovery& ours = ours_by(witness->rules());
+    Comparison comparison = compare(log, *witness, ours);
     // Another process's mount may have spoken in between; what is really so is so again.
-    if (!comparison.differences.empty()) comparison = compare(log, *witness);
+    if (!comparison.differences.empty()) comparison = compare(log, *witness, ours);
     ++heard_[witness->name()];
-    report(log, *witness, comparison);
+    report(log, *witness, ours, comparison);
   }
-  count(log);
+  count(log, ours_by(RecoverAs::kLinux));
 }
 
-void Hearing::count(const LogImage& log) {
+void Hearing::count(const LogImage& log, const OurRecovery& ours) {
   ++figures_.logs;
-  const OurRecovery ours = recover_ours(log, RecoverAs::kLinux);
   figures_.refused += ours.is_refused ? 1 : 0;
   if (!ours.plan) {
     ++figures_.unreadable;
@@ -106,8 +112,9 @@ void Hearing::count(const LogImage& log) {
   }
 }
 
-void Hearing::report(const LogImage& log, Witness& witness, const Comparison& comparison) {
-  const KnownDifference* known = known_difference(log, comparison.ours, witness);
+void Hearing::report(const LogImage& log, Witness& witness, const OurRecovery& ours,
+                     const Comparison& comparison) {
+  const KnownDifference* known = known_difference(log, ours, witness);
   if (known != nullptr) ++known_[std::string(known->name) + ", " + witness.name()];
   std::string text;
   for (const Difference& difference : comparison.differences) {
@@ -116,9 +123,8 @@ void Hearing::report(const LogImage& log, Witness& witness, const Comparison& co
   }
   if (text.empty()) return;
   ADD_FAILURE() << log.name << ", " << witness.name() << ":\n"
-                << text << "  we said: " << comparison.ours.said
-                << "\n  they said: " << comparison.theirs.said << "\n  kept: " << keep(log)
-                << "\n  again: " << command_for(log.name);
+                << text << "  we said: " << ours.said << "\n  they said: " << comparison.theirs.said
+                << "\n  kept: " << keep(log) << "\n  again: " << command_for(log.name);
 }
 
 }  // namespace powercut::testing

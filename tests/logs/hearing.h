@@ -30,8 +30,9 @@ class Hearing {
   const Figures& figures() const { return figures_; }
 
  private:
-  void count(const LogImage& log);
-  void report(const LogImage& log, Witness& witness, const Comparison& comparison);
+  void count(const LogImage& log, const OurRecovery& ours);
+  void report(const LogImage& log, Witness& witness, const OurRecovery& ours,
+              const Comparison& comparison);
 
   std::vector<std::unique_ptr<Witness>> witnesses_;
   std::map<std::string, std::uint64_t> heard_, known_;

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "block/memory_device.h"
 #include "format/ext4.h"
 #include "tests/logs/built_log.h"
 #include "tests/logs/compare.h"
@@ -73,7 +72,8 @@ void replay_damaged(Plan& plan) {
 // The plan of the same log, had the last transaction been committed.
 Plan plan_with_commit(const Plan& plan, const LogImage& log) {
   const JournalFormat format = plan.superblock.format();
-  MemoryDevice device(log.bytes);
+  Contents bytes = log.bytes;
+  BytesDevice device(bytes);
   CommitBlock commit;
   commit.tid = plan.next_tid;
   commit.seconds = plan.transactions.back().commit_seconds + 1;
@@ -164,12 +164,11 @@ void expect_all_told(Witness& witness) {
   for (const Mistake& mistake : kMistakes) {
     SCOPED_TRACE(mistake.name + (", " + witness.name()));
     const LogImage log = log_for(mistake);
-    for (const Difference& difference : compare(log, witness).differences) {
+    const auto right = compare(log, witness, recover_ours(log, witness.rules()));
+    for (const Difference& difference : right.differences) {
       ADD_FAILURE() << "the right recovery differs: " << difference.text;
     }
-    const auto wrong = compare(log, witness, [&](const LogImage& image, RecoverAs rules) {
-      return recover_with(mistake, image, rules);
-    });
+    const auto wrong = compare(log, witness, recover_with(mistake, log, witness.rules()));
     EXPECT_NE(std::ranges::count(wrong.differences, mistake.aspect, &Difference::aspect), 0);
   }
 }

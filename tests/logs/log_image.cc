@@ -169,6 +169,20 @@ Result<void> BytesView::do_read(std::uint64_t offset, MutableBytes into) const {
   return {};
 }
 
+Result<void> BytesDevice::do_read(std::uint64_t offset, MutableBytes into) const {
+  return BytesView(bytes_).read(offset, into);
+}
+
+Result<void> BytesDevice::do_write(std::uint64_t offset, Bytes from, Durability) {
+  std::memcpy(bytes_.data() + offset, from.data(), from.size());
+  return {};
+}
+
+Result<void> BytesDevice::do_write_zeroes(std::uint64_t offset, std::uint64_t length, Durability) {
+  std::memset(bytes_.data() + offset, 0, length);
+  return {};
+}
+
 MappedFile::MappedFile(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   CHECK(fd >= 0, "a file of the test can be opened");

@@ -69,6 +69,21 @@ class BytesView final : public BlockView {
   Bytes bytes_;
 };
 
+// The same to write: an image that becomes another in place.
+class BytesDevice final : public BlockDevice {
+ public:
+  explicit BytesDevice(MutableBytes bytes) : bytes_(bytes) {}
+  std::uint64_t size_bytes() const override { return bytes_.size(); }
+
+ private:
+  Result<void> do_read(std::uint64_t offset, MutableBytes into) const override;
+  Result<void> do_write(std::uint64_t offset, Bytes from, Durability) override;
+  Result<void> do_write_zeroes(std::uint64_t offset, std::uint64_t length, Durability) override;
+  Result<void> do_discard(std::uint64_t, std::uint64_t) override { return {}; }
+  Result<void> do_flush() override { return {}; }
+  MutableBytes bytes_;
+};
+
 // A file of the test, looked at in place.  It must not change meanwhile.
 class MappedFile {
  public:

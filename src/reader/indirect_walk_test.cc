@@ -14,6 +14,7 @@
 #include "base/prng.h"
 #include "base/stored_int.h"
 #include "block/memory_device.h"
+#include "reader/owner.h"
 #include "tests/support/e2fs_image.h"
 #include "tests/support/loop_mount.h"
 #include "tests/support/raw_ext4.h"
@@ -452,6 +453,52 @@ TEST(IndirectWalk, HostileMapsEndWithTheirRuleAndPlace) {
   IndirectFile file = good;
   file.inode.size = (12 + 256 + 65536 + 16777216ull) * 1024;
   EXPECT_TRUE(file.walk().walked);
+}
+
+// Whose blocks they are, as debugfs' icheck says; the reserve of the descriptor table, which the
+// resize inode maps, is known by its place.
+TEST(IndirectWalk, OwnersOfBlocksAreThoseOfDebugfs) {
+  SKIP_WITHOUT_TOOL("debugfs");
+  TemporaryFolder folder;
+  make_indirect_tree(folder.path() / "tree", 1024);
+  const E2fsImage image({.mke2fs = "-b 1024",
+                         .size = "24M",
+                         .tree = (folder.path() / "tree").string(),
+                         .type = "ext3"});
+  ASSERT_TRUE(image.is_made()) << image.log();
+  const MemoryDevice device(image.bytes());
+  const auto volume = Volume::open(device);
+  ASSERT_TRUE(volume);
+  std::map<std::uint64_t, bool> blocks;  // and whether it is an indirect block
+  ASSERT_TRUE(volume->for_each_inode([&](InodeNo number, const Inode& inode) {
+    const auto walked = volume->for_each_run(
+        number, inode,
+        [&](const FileRun& run) {
+          blocks[run.device.value()] = false;
+          return true;
+        },
+        [&](BlockNo block) { return blocks[block.value()] = true; });
+    EXPECT_TRUE(walked) << number.value();
+    return true;
+  }));
+  std::string command = "icheck";
+  for (const auto& [block, is_indirect] : blocks) command += " " + std::to_string(block);
+  std::istringstream lines(image.debugfs(command));
+  std::size_t compared = 0;
+  std::uint64_t block = 0, inode = 0;
+  for (std::string line; std::getline(lines, line);) {
+    if (!(std::istringstream(line) >> block >> inode)) continue;
+    const Owner owner = find_owner(*volume, BlockNo(block));
+    ++compared;
+    if (inode == kResizeInode.value()) {
+      EXPECT_EQ(owner.kind, OwnerKind::kGroupDescriptors) << block << " " << owner.describe(1024);
+      continue;
+    }
+    EXPECT_EQ(owner.inode.value(), inode) << block << " " << owner.describe(1024);
+    EXPECT_EQ(owner.kind == OwnerKind::kExtentTree, blocks.at(block)) << block;
+  }
+  EXPECT_EQ(compared, blocks.size());
+  EXPECT_GT(compared, 200u);
 }
 
 // What is before the damage is told, as of an extent tree.

@@ -71,7 +71,7 @@ const char* harm_name(Harm harm);
 enum class Position : std::uint8_t { kFirst, kMiddle, kLast };
 
 struct BuiltLogSpec {
-  BaseOptions base;
+  BaseOptions base = {};
   ChecksumKind checksum = ChecksumKind::kV3;
   bool is_async = false;
   Tail tail = Tail::kNothing;

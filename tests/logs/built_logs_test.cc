@@ -66,7 +66,9 @@ TEST_P(BuiltLogs, AreRecoveredAsOthersDo) {
   EXPECT_GT(hearing.figures().wrapped, 3u);
   EXPECT_GT(hearing.figures().escaped, 30u);
   EXPECT_GT(hearing.figures().revoked, 30u);
-  if (GetParam().checksum != ChecksumKind::kNone) EXPECT_GT(hearing.figures().refused, 3u);
+  if (GetParam().checksum != ChecksumKind::kNone) {
+    EXPECT_GT(hearing.figures().refused, 3u);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(, BuiltLogs,

@@ -1,9 +1,9 @@
 // Every jbd2 parser on any bytes.  Byte 0 chooses the format, byte 1 the parser; the rest is one
-// log block (cut off or filled with zeroes).  What parses is written and must parse to the same
-// again.
+// log block (cut off or filled with zeroes), or an area of fast commits.  What parses is written
+// and must parse to the same again.
 #include <algorithm>
 
-#include "format/jbd2.h"
+#include "format/jbd2_fast_commit.h"
 
 namespace {
 
@@ -28,6 +28,7 @@ void fuzz_descriptor(Bytes block, const JournalFormat& format) {
   const Tid tid = tid_of(block);
   const auto tags = parse_descriptor(block, format, tid);
   const std::uint32_t count = count_tags(block, format);
+  CHECK(tags_that_fit(block, format).size() == count, "tags that fit are counted");
   CHECK(count * format.tag_bytes() < format.block_bytes, "tags lie inside the block");
   if (!tags) return;
   CHECK(tags->size() == count, "both count the same tags");
@@ -49,6 +50,8 @@ void fuzz_descriptor(Bytes block, const JournalFormat& format) {
 void fuzz_revoke(Bytes block, const JournalFormat& format) {
   const Tid tid = tid_of(block);
   const auto revokes = parse_revoke(block, format, tid);
+  const auto fitting = revokes_that_fit(block, format);
+  CHECK(!revokes || (fitting && *fitting == *revokes), "what can be read fits");
   if (!revokes) return;
   Block written(format.block_bytes);
   encode_revoke(written, format, tid, *revokes);
@@ -64,9 +67,27 @@ void fuzz_commit(Bytes block, const JournalFormat& format) {
   Block written(format.block_bytes);
   encode_commit(written, format, *commit);
   CHECK(commit_checksum_matches(written, format), "a commit block is sealed");
+  CHECK(commit_head_checksum(written, format).matches(), "and zero behind its header");
   const auto again = parse_commit(written, format, tid);
   CHECK(again && again->seconds == commit->seconds && again->nanoseconds == commit->nanoseconds,
         "a commit block comes back as it was");
+}
+
+// `area` begins with a head, whatever its tid is.
+void fuzz_fast_commits(Bytes area, const JournalFormat& format) {
+  const auto tid = parse_fast_commit_head(area);
+  const auto commits = parse_fast_commits(area, format.block_bytes, tid.value_or(Tid(0)));
+  if (!commits) return;
+  CHECK(tid == commits->tid && !commits->records.empty(), "fast commits begin with their head");
+  std::uint32_t tails = 0;
+  std::uint64_t end = 0;
+  for (const FastCommitRecord& record : commits->records) {
+    CHECK(record.offset >= end && record.offset + 4 <= area.size(), "records follow each other");
+    end = record.offset + 4;
+    tails += record.tag == FastCommitTag::kTail ? 1 : 0;
+  }
+  CHECK(tails == commits->commit_count, "each commit has its tail");
+  CHECK(commits->records.back().tag == FastCommitTag::kTail, "the last record is a tail");
 }
 
 void fuzz_superblock(Bytes block) {
@@ -91,11 +112,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Block block(format.block_bytes);
   const Bytes rest = Bytes(data, size).subspan(2);
   std::copy_n(rest.begin(), std::min(rest.size(), block.size()), block.begin());
-  switch (data[1] % 5) {
+  switch (data[1] % 6) {
     case 0: fuzz_descriptor(block, format); break;
     case 1: fuzz_revoke(block, format); break;
     case 2: fuzz_commit(block, format); break;
     case 3: fuzz_superblock(block); break;
+    case 5: fuzz_fast_commits(rest, format); break;
     case 4: ignore_error(parse_descriptor(rest, format, Tid(0)), "a block of any size"); break;
   }
   return 0;

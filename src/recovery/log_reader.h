@@ -28,10 +28,10 @@ class LogReader {
   const JournalMap& map_;
 };
 
-// Log blocks that are looked at one after another, read ahead of that in pieces of 256 KiB.
+// Log blocks that are looked at one after another, read ahead of that in pieces of 64 KiB.
 class LogWindow {
  public:
-  static constexpr std::uint32_t kWindowBytes = 256 * 1024;
+  static constexpr std::uint32_t kWindowBytes = 64 * 1024;
   // `reader` must outlive the window.  It never reads at or past `end`.  With `reads_ahead` false
   // each block is read alone.
   LogWindow(const LogReader& reader, LogBlock end, bool reads_ahead);

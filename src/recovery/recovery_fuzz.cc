@@ -1,11 +1,13 @@
 // Recovery of any journal.  The input is the journal, block by block (1 KiB each), in a small
-// device with blocks before and after it; checksums are not looked at (base/fuzzing.h).  Byte 0
-// chooses `up_to` and whether the journal lies in one run or in two.
+// device with blocks before and after it; checksums are not looked at (base/fuzzing.h), but one
+// whose last byte is 0xBD is wrong.  Byte 0 chooses `up_to` and whether the journal lies in one run
+// or in two, byte 1 whose rules are followed.
 //
 // Whatever the bytes are: the plan ends, names only blocks that are there, can be applied, and the
-// view shows the same as the device to which it was applied.
+// view shows the same as the device to which it was applied, and as a replay in log order.
 #include <algorithm>
 
+#include "base/stored_int.h"
 #include "block/memory_device.h"
 #include "block/overlay_device.h"
 #include "recovery/recovery.h"
@@ -47,13 +49,25 @@ void check_plan(const RecoveryPlan& plan, const JournalMap& map) {
             "a logged block lies in the ring");
       if (block.verdict != BlockVerdict::kReplay) continue;
       ++replay_count;
-      CHECK(block.home.value() < kDeviceBlocks && !map.log_block(block.home),
-            "what is replayed is a block of the file system");
+      CHECK(block.home.value() < kDeviceBlocks, "what is replayed has a place");
+      CHECK(map.log_block(block.home) != LogBlock(0), "the superblock is never written over");
     }
   }
   CHECK(block_count <= kLogBlocks, "no log block is used twice");
   CHECK(replay_count == plan.replay_count, "the plan counts what it replays");
   CHECK(plan.end != RecoveryEnd::kRefused || !plan.damages.empty(), "a refusal names its damage");
+}
+
+void replay_in_log_order(const RecoveryPlan& plan, const JournalMap& map, MemoryDevice& device) {
+  std::vector<std::uint8_t> block(kBlockBytes);
+  for (const LoggedTransaction& transaction : plan.transactions) {
+    for (const LoggedBlock& each : transaction.blocks) {
+      if (each.verdict != BlockVerdict::kReplay) continue;
+      CHECK(device.read(map.device_block(each.log).value() * kBlockBytes, block), "it is read");
+      if (each.is_escaped) store(MutableBytes(block), 0, Be32(kJournalMagic));
+      CHECK(device.write(each.home.value() * kBlockBytes, block), "it is written");
+    }
+  }
 }
 
 void check_home(const BlockView& seen, const BlockView& applied, const JournalMap& map) {
@@ -68,22 +82,28 @@ void check_home(const BlockView& seen, const BlockView& applied, const JournalMa
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  if (size < 1) return 0;
+  if (size < 2) return 0;
   const JournalMap map = map_of((data[0] & 1) != 0);
   MemoryDevice device(kDeviceBlocks * kBlockBytes);
-  put_journal(device, map, Bytes(data, size).subspan(1));
+  put_journal(device, map, Bytes(data, size).subspan(2));
   RecoveryOptions options;
   if ((data[0] & 2) != 0) options.up_to = Tid(data[0] >> 2);
   options.verify_data = (data[0] & 128) == 0;
+  options.recover_as = static_cast<RecoverAs>(data[1] % 3);
+  options.lists_fast_commits = (data[1] & 128) != 0;
   const auto plan = plan_recovery(device, map, options);
   if (!plan) return 0;
   check_plan(*plan, map);
   OverlayDevice target(device);
-  CHECK(apply_recovery(*plan, device, map, target), "a plan can be applied");
+  const auto outcome = apply_recovery(*plan, device, map, target);
+  CHECK(outcome.has_value() == !plan->fast_commits.has_value(), "a plan can be applied");
+  if (!outcome) return 0;
   check_home(RecoveredView(device, map, *plan), target, map);
-  if (plan->end != RecoveryEnd::kClean) return 0;
+  MemoryDevice slow = device;
+  replay_in_log_order(*plan, map, slow);
+  check_home(slow, target, map);
+  if (!plan->empties_log) return 0;
   const auto after = plan_recovery(target, map);
-  CHECK(after && after->end == RecoveryEnd::kNothingToDo,
-        "after a clean recovery the log is empty");
+  CHECK(after && after->end == RecoveryEnd::kNothingToDo, "an emptied log is empty");
   return 0;
 }

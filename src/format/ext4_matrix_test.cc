@@ -70,7 +70,9 @@ class RoundTrip {
     EXPECT_EQ(parsed->uuid, superblock_.uuid);
     EXPECT_EQ(parsed->block_count, superblock_.block_count);
     // Revision 0 does not keep it.
-    if (superblock_.revision != 0) EXPECT_EQ(parsed->group_of_copy, index);
+    if (superblock_.revision != 0) {
+      EXPECT_EQ(parsed->group_of_copy, index);
+    }
     same("superblock", index, stored, [&](MutableBytes copy) { parsed->encode(copy); });
     ++counts_.superblocks;
   }
@@ -297,7 +299,9 @@ void expect_superblock_of_dumpe2fs(const std::string& text, const Superblock& va
       {"Orphan file inode:", values.orphan_file_inode.value(), values.has(Ext4Compat::kOrphanFile)},
   };
   for (const Line& line : lines) {
-    if (line.is_printed) EXPECT_EQ(number_after(text, line.label), line.value) << line.label;
+    if (line.is_printed) {
+      EXPECT_EQ(number_after(text, line.label), line.value) << line.label;
+    }
   }
   std::set<std::string> features;
   add_features<Ext4Compat>(values.compat, features);
@@ -309,7 +313,9 @@ void expect_superblock_of_dumpe2fs(const std::string& text, const Superblock& va
   for (const std::uint32_t group : values.backup_groups) {
     if (group != 0) backups.insert(std::to_string(group));
   }
-  if (!backups.empty()) EXPECT_EQ(words_after(text, "Backup block groups:"), backups);
+  if (!backups.empty()) {
+    EXPECT_EQ(words_after(text, "Backup block groups:"), backups);
+  }
   if (is_dynamic && values.hash_seed != std::array<std::uint32_t, 4>{}) {
     std::array<Le32, 4> seed;
     std::copy(values.hash_seed.begin(), values.hash_seed.end(), seed.begin());
@@ -341,7 +347,9 @@ void expect_groups_of_dumpe2fs(const std::string& text, RawExt4& disk) {
     EXPECT_EQ(number_after(own, "Block bitmap at"), group->block_bitmap.value());
     EXPECT_EQ(number_after(own, "Inode bitmap at"), group->inode_bitmap.value());
     EXPECT_EQ(number_after(own, "Inode table at"), group->inode_table.value());
-    if (has_checksum) EXPECT_EQ(number_after(title, "csum"), group->checksum) << index;
+    if (has_checksum) {
+      EXPECT_EQ(number_after(title, "csum"), group->checksum) << index;
+    }
     const char* const unit =
         superblock.has(Ext4RoCompat::kBigalloc) ? "free clusters," : "free blocks,";
     EXPECT_EQ(number_before(own, unit), group->free_blocks) << own;
@@ -388,11 +396,15 @@ void expect_inode_of_debugfs(const std::string& text, InodeNo number, RawExt4& d
   EXPECT_EQ(number_after(text, "Links:"), inode->links);
   EXPECT_EQ(number_after(text, "Blockcount:"), inode->sectors);
   EXPECT_EQ(number_after(text, "File ACL:"), inode->xattr_block.value());
-  if (const auto size = number_after(text, "Size:")) EXPECT_EQ(*size, inode->size);
+  if (const auto size = number_after(text, "Size:")) {
+    EXPECT_EQ(*size, inode->size);
+  }
   if (superblock.inode_bytes > 128) {
     EXPECT_EQ(number_after(text, "Size of extra inode fields:"), inode->extra_bytes);
   }
-  if (inode->extra_bytes >= 32) EXPECT_EQ(number_after(text, "Project:"), inode->project);
+  if (inode->extra_bytes >= 32) {
+    EXPECT_EQ(number_after(text, "Project:"), inode->project);
+  }
   if (superblock.has_metadata_checksums()) {
     EXPECT_EQ(number_after(text, "Inode checksum:"), inode->checksum);
   }

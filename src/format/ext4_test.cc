@@ -144,7 +144,9 @@ TEST(Ext4Inode, TimesAreThoseThatDebugfsWrote) {
       EXPECT_EQ(inode->access_time, expected) << seconds;
       EXPECT_EQ(inode->change_time, expected) << seconds;
       EXPECT_EQ(inode->modify_time, expected) << seconds;
-      if (is_large) EXPECT_EQ(inode->create_time, expected) << seconds;
+      if (is_large) {
+        EXPECT_EQ(inode->create_time, expected) << seconds;
+      }
       std::vector<std::uint8_t> copy(stored.begin(), stored.end());
       inode->encode(copy, kRootInode, disk.superblock);
       EXPECT_TRUE(std::equal(copy.begin(), copy.end(), stored.begin()));

@@ -30,8 +30,9 @@ bool Ended::warns(const std::string& words) const {
 Ended powercut(const std::string& words, const std::string& before) {
   const TemporaryFolder folder;
   const auto output = folder.path() / "output", errors = folder.path() / "errors";
-  const ShellOutcome outcome = run_shell("(" + before + " " POWERCUT_BUILT_PROGRAM " " + words +
-                                         ") >" + output.string() + " 2>" + errors.string());
+  // No parentheses: dash 0.5.12 forgets where the output of a subshell goes that ends a list.
+  const ShellOutcome outcome = run_shell("{ " + before + " " POWERCUT_BUILT_PROGRAM " " + words +
+                                         "\n} >" + output.string() + " 2>" + errors.string());
   return {outcome.status, content_of(output), content_of(errors)};
 }
 

@@ -324,6 +324,32 @@ void add_formats(std::vector<DamagedLog>& logs) {
       }));
 }
 
+// The last transaction's revoke block says of itself that it is longer than a block; `flips` come
+// on top, and with `is_older` its commit block is older than the one before.
+Build bad_revoke(std::vector<Flip> flips, bool is_older = false, bool is_sealed = true) {
+  return [=](JournalBuilder& builder) {
+    fill(builder);
+    BuiltWrite& revoke = builder.write_of(tid_at(builder, 3), Kind::kRevoke);
+    store(revoke.bytes, 12, Be32(1025));
+    if (is_sealed) builder.reseal(revoke);
+    if (is_older) set_time(builder, 3, -1);
+    apply_flips(builder, flips);
+  };
+}
+
+void add_bad_revokes(std::vector<DamagedLog>& logs) {
+  const auto add = [&](const char* name, Build build) { logs.push_back({name, alone(build), {}}); };
+  add("bad revoke block, no commit block", bad_revoke({{3, Kind::kCommit, 0, 3}}));
+  add("bad revoke block, its commit damaged", bad_revoke({commit_of(3)}));
+  add("bad revoke block, its commit older and damaged", bad_revoke({commit_of(3)}, true));
+  add("bad revoke block, its descriptor damaged", bad_revoke({descriptor_of(3)}));
+  add("bad revoke block, its descriptor damaged, older", bad_revoke({descriptor_of(3)}, true));
+  add("bad revoke block, behind a damaged commit", bad_revoke({commit_of(1)}));
+  add("bad revoke block, behind damaged data", bad_revoke({data_of(1)}));
+  add("bad revoke block that does not match", bad_revoke({}, false, false));
+  add("bad revoke block that does not match, older", bad_revoke({}, true, false));
+}
+
 // A tag that names a block of the journal: `log` of it.
 void add_journal_homes(std::vector<DamagedLog>& logs) {
   const auto add = [&](const char* name, std::uint32_t transaction, std::uint32_t log) {
@@ -402,6 +428,7 @@ std::vector<DamagedLog> damaged_logs() {
   add_formats(logs);
   add_journal_homes(logs);
   add_superblocks(logs);
+  add_bad_revokes(logs);
   return logs;
 }
 

@@ -160,7 +160,7 @@ TEST_F(JournalOfKernel, RefusesWhatWeRefuse) {
 }
 
 TEST_F(JournalOfKernel, AnExternalJournal) {
-  shell("truncate -s 32M " + file("fs.img") + " && truncate -s 4M " + file("log.img"));
+  shell("truncate -s 32M " + file("fs.img") + " && truncate -s 8M " + file("log.img"));
   {
     const LoopDevice log(file("log.img"));
     shell("mke2fs -q -F -b 4096 -O journal_dev " + log.path());

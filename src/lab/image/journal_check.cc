@@ -37,7 +37,7 @@ class Checker {
         ++check_.not_reached_count;
       }
     }
-    add_blocks_outside();
+    add_what_only_a_recovery_sees();
     return identify_all();
   }
 
@@ -91,19 +91,22 @@ class Checker {
     checked.finding = std::move(finding);
   }
 
-  // No checksum says so, but a recovery does: a tag that names no block of the file system.
-  void add_blocks_outside() {
+  // What no checksum of the log says, and a recovery does: a tag that names no block of the file
+  // system, fast commits that cannot be read.
+  void add_what_only_a_recovery_sees() {
     for (const Damage& damage : plan_.damages) {
-      if (damage.rule != RecoveryRule::kBlockOutside) continue;
+      const bool is_outside = damage.rule == RecoveryRule::kBlockOutside;
+      if (!is_outside && damage.rule != RecoveryRule::kFastCommits) continue;
       Finding finding;
       finding.kind = FindingKind::kDescriptorFormat;
       finding.tid = damage.tid;
       finding.log_block = damage.log_block;
       finding.home = damage.home;
-      finding.rule = "its tag names block " + std::to_string(damage.home.value()) +
-                     ", which is outside the file system or in the journal";
+      finding.rule = is_outside ? "its tag names block " + std::to_string(damage.home.value()) +
+                                      ", which is outside the file system or in the log"
+                                : std::string(recovery_rule_name(damage.rule)) + " cannot be read";
       finding.block_bytes = ring_.map().block_bytes();
-      add(std::move(finding), Standing::kLive);
+      add(std::move(finding), is_outside ? Standing::kLive : Standing::kDamaged);
     }
   }
 

@@ -70,8 +70,23 @@ struct timespec timespec_of(const HostTime& time) {
           .tv_nsec = static_cast<long>(std::min(time.nanoseconds, 999'999'999u))};
 }
 
-// Owner first (it takes away capabilities and privileged bits), times last (all else changes them);
-// an ACL before the mode, which it agrees with.
+bool is_acl(const HostXattr& xattr) {
+  return xattr.name.starts_with("system.posix_acl_");
+}
+
+// Sets those attributes that are ACLs, or those that are not, with set(name, value).
+template <class Set>
+void set_xattrs(const HostAttributes& attributes, bool are_acls, AttributeRefusals& refusals,
+                Set set) {
+  for (const HostXattr& xattr : attributes.xattrs) {
+    if (is_acl(xattr) != are_acls || set(xattr) == 0) continue;
+    note(refusals, xattr.name, "cannot set an extended attribute");
+  }
+}
+
+// Owner first (it takes away capabilities and privileged bits), times last (all else changes them).
+// The mode may forbid its owner to set attributes, so it follows them; an ACL may say more than the
+// mode, so it comes behind.
 AttributeRefusals apply_to_open(int fd, const HostAttributes& attributes) {
   AttributeRefusals refusals;
   bool has_owner = false;
@@ -79,13 +94,14 @@ AttributeRefusals apply_to_open(int fd, const HostAttributes& attributes) {
     has_owner = ::fchown(fd, attributes.owner->uid, attributes.owner->gid) == 0;
     if (!has_owner) note(refusals, "owner", "cannot set an owner");
   }
-  for (const HostXattr& xattr : attributes.xattrs) {
-    const int set = ::fsetxattr(fd, xattr.name.c_str(), xattr.value.data(), xattr.value.size(), 0);
-    if (set != 0) note(refusals, xattr.name, "cannot set an extended attribute");
-  }
+  const auto set = [fd](const HostXattr& xattr) {
+    return ::fsetxattr(fd, xattr.name.c_str(), xattr.value.data(), xattr.value.size(), 0);
+  };
+  set_xattrs(attributes, /*are_acls=*/false, refusals, set);
   if (::fchmod(fd, mode_of(attributes, has_owner)) != 0) {
     note(refusals, "mode", "cannot set a mode");
   }
+  set_xattrs(attributes, /*are_acls=*/true, refusals, set);
   const struct timespec times[2] = {timespec_of(attributes.access_time),
                                     timespec_of(attributes.modify_time)};
   if (::futimens(fd, times) != 0) note(refusals, "times", "cannot set times");
@@ -235,14 +251,14 @@ Result<AttributeRefusals> TreeWriter::apply_by_name(const std::string& name,
         ::fchownat(fd.get(), "", attributes.owner->uid, attributes.owner->gid, AT_EMPTY_PATH) == 0;
     if (!has_owner) note(refusals, "owner", "cannot set an owner");
   }
-  for (const HostXattr& xattr : attributes.xattrs) {
-    const int set =
-        ::setxattr(path.c_str(), xattr.name.c_str(), xattr.value.data(), xattr.value.size(), 0);
-    if (set != 0) note(refusals, xattr.name, "cannot set an extended attribute");
-  }
+  const auto set = [&path](const HostXattr& xattr) {
+    return ::setxattr(path.c_str(), xattr.name.c_str(), xattr.value.data(), xattr.value.size(), 0);
+  };
+  set_xattrs(attributes, /*are_acls=*/false, refusals, set);
   if (has_mode && ::chmod(path.c_str(), mode_of(attributes, has_owner)) != 0) {
     note(refusals, "mode", "cannot set a mode");
   }
+  set_xattrs(attributes, /*are_acls=*/true, refusals, set);
   const struct timespec times[2] = {timespec_of(attributes.access_time),
                                     timespec_of(attributes.modify_time)};
   if (::utimensat(place(), name.c_str(), times, AT_SYMLINK_NOFOLLOW) != 0) {

@@ -42,18 +42,18 @@ class ImageExtractKinds : public ImageExtract, public ::testing::WithParamInterf
 
 TEST_P(ImageExtractKinds, WhatWentInComesOut) {
   E2fsImage& image = packed(GetParam().mke2fs);
-  // What debugfs added on top of the source is added to the source, too.
-  const auto random = source() / "random";
-  ASSERT_EQ(run_shell("command -v python3 >/dev/null").status, 0);
-  const Ended ended = extract("--json " + image.path().string());
-  EXPECT_EQ(ended.code, 0) << ended.errors << ended.output;
-  EXPECT_EQ(ended.errors, "");
   const bool is_root = ::geteuid() == 0;
-  // Packing leaves out holes smaller than a block, and knows no attributes of other kinds.
+  // With inline data mke2fs 1.47.0 packs no hole at the end of a file.
+  const bool is_inline = std::string(GetParam().mke2fs).find("inline") != std::string::npos;
+  // What debugfs added is not in the source.
   image.debugfs("ea_rm /random user.note\nea_rm /random system.posix_acl_access\n", true);
   const Ended again = extract("--json " + image.path().string());
-  EXPECT_EQ(again.code, 0) << again.errors;
-  const auto compared = compare_host_trees(source(), out(), {.has_owners = is_root});
+  EXPECT_EQ(again.code, 0) << again.errors << again.output;
+  EXPECT_EQ(again.errors, "");
+  auto compared = compare_host_trees(source(), out(), {.has_owners = is_root});
+  if (is_inline) {
+    std::erase_if(compared.found, [](const auto& each) { return each.starts_with("sparse: "); });
+  }
   EXPECT_TRUE(compared.found.empty()) << compared.text();
   EXPECT_GT(compared.compared, 40u);
   const Json json = again.json();
@@ -178,19 +178,25 @@ TEST_F(ImageExtract, MaxBytes) {
   EXPECT_EQ(bounded.code, 3);
   EXPECT_EQ(bounded.json()["end"], "too much data");
   EXPECT_LE(bounded.json()["data_bytes"].get<std::uint64_t>(), 1u << 20);
-  EXPECT_EQ(extract("--max-bytes 1T " + image.path().string()).code, 0);
+  EXPECT_EQ(extract("--max-bytes 1000G " + image.path().string()).code, 0);
   EXPECT_EQ(extract("--max-bytes x " + image.path().string()).code, 2);
 }
 
-// As many files with the same large blocks as take a moment, so that an interrupt comes between.
+// Sixty names of one file of 4096 pieces each: they take some seconds, so that an interrupt comes
+// between (SIGTERM: a shell lets its background ignore SIGINT).
 TEST_F(ImageExtract, AnInterruptLeavesWholeFiles) {
   fs::create_directories(source());
   constexpr int kFiles = 60;
+  constexpr std::uint64_t kPieces = 4096, kEvery = 2048;
   for (int i = 0; i < kFiles; ++i) {
-    std::ofstream(source() / ("file" + std::to_string(100 + i)))
-        << (i == 0 ? std::string(8 << 20, 'x') : std::string("y"));
+    std::ofstream file(source() / ("file" + std::to_string(100 + i)), std::ios::binary);
+    for (std::uint64_t piece = 0; piece < (i == 0 ? kPieces : 1); ++piece) {
+      file.seekp(static_cast<std::streamoff>(piece * kEvery));
+      file << std::string(1024, 'x');
+    }
   }
-  E2fsImage image({.mke2fs = "-b 4096", .size = "32M", .tree = source().string()});
+  E2fsImage image(
+      {.mke2fs = "-b 1024 -O ^metadata_csum", .size = "32M", .tree = source().string()});
   ASSERT_TRUE(image.is_made()) << image.log();
   auto raw = RawExt4::open(image.bytes());
   const auto number_of = [&](int i) {
@@ -208,18 +214,18 @@ TEST_F(ImageExtract, AnInterruptLeavesWholeFiles) {
   }
   put(image.path(), raw->bytes);
   const std::string stopped =
-      run_shell(POWERCUT_BUILT_PROGRAM " image extract --max-bytes 1T --json " +
+      run_shell(POWERCUT_BUILT_PROGRAM " image extract --max-bytes 1000G --json " +
                 image.path().string() + " " + out().string() +
                 " & pid=$!; "
                 "while kill -0 $pid && ! test -e " +
                 out().string() +
                 "/file100; do :; done; "
-                "kill -INT $pid; wait $pid; echo \"exit $?\"")
+                "kill -TERM $pid; wait $pid; echo \"exit $?\"")
           .output;
   int whole = 0;
   for (const auto& entry : fs::directory_iterator(out())) {
     if (!entry.is_regular_file()) continue;
-    EXPECT_EQ(entry.file_size(), 8u << 20) << entry.path();
+    EXPECT_EQ(entry.file_size(), (kPieces - 1) * kEvery + 1024) << entry.path();
     ++whole;
   }
   if (stopped.find("\"complete\"") != std::string::npos) {
@@ -388,7 +394,8 @@ TEST_F(ImageExtract, AFileSystemThatIsMountedNow) {
     EXPECT_EQ(ended.code, 0) << ended.errors << ended.output;
     EXPECT_TRUE(ended.warns("log replayed in memory")) << ended.errors;
     const auto compared =
-        compare_host_trees(mounted / "tree", out(), {.has_nanoseconds = true, .has_holes = false});
+        compare_host_trees(mounted / "tree", out(),
+                           {.has_nanoseconds = true, .has_holes = false, .has_top_time = true});
     EXPECT_TRUE(compared.found.empty()) << compared.text();
     EXPECT_GT(compared.compared, 40u);
     // Times to the nanosecond, the change time too.

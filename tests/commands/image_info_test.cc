@@ -195,9 +195,13 @@ TEST_P(ImageInfo, AgreesWithDumpe2fs) {
                             "First meta block group",
                             "Log block size",
                             "RAID stride",
+                            "Backup block groups",
+                            "MMP_block",
                             "RAID stripe width"}) {
     theirs.erase(label);
   }
+  std::erase_if(theirs,
+                [](const auto& each) { return each.first.find("mmp_") != std::string::npos; });
   for (const auto& [label, value] : theirs) ADD_FAILURE() << "not compared: " << label << value;
   EXPECT_EQ(ours["groups"]["damaged"], 0);
   EXPECT_EQ(ours["groups"]["free_blocks"], ours["free_blocks"]);

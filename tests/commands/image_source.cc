@@ -156,7 +156,9 @@ class Comparison {
     ::lstat(b.c_str(), &theirs);
     const mode_t bits = options_.has_owners ? ~mode_t{0} : ~mode_t{06000};
     same(name, "mode", ours.st_mode & bits, theirs.st_mode & bits);
-    same(name, "seconds", ours.st_mtim.tv_sec, theirs.st_mtim.tv_sec);
+    if (name != "." || options_.has_top_time) {
+      same(name, "seconds", ours.st_mtim.tv_sec, theirs.st_mtim.tv_sec);
+    }
     if (options_.has_nanoseconds) {
       same(name, "nanoseconds", ours.st_mtim.tv_nsec, theirs.st_mtim.tv_nsec);
     }

@@ -22,6 +22,7 @@ struct CompareOptions {
   bool has_xattrs = true;        // user.* and ACLs
   bool has_nanoseconds = false;  // mke2fs packs seconds
   bool has_holes = true;         // where data begins and ends, as SEEK_DATA tells
+  bool has_top_time = false;     // of the two roots: mke2fs gives its own another one
 };
 // Everything that lstat(2) says but for the number of blocks and the times of access and change;
 // content, targets, attributes; "lost+found" in `b` is passed over.

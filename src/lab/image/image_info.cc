@@ -12,7 +12,8 @@ GroupSummary look_at_groups(const Volume& volume) {
   for (std::uint32_t index = 0; index < summary.checked_count; ++index) {
     const auto group = volume.group(index);
     if (group) {
-      summary.free_blocks += group->free_blocks;
+      summary.free_blocks +=
+          std::uint64_t{group->free_blocks} * volume.superblock().blocks_per_cluster();
       summary.free_inodes += group->free_inodes;
       summary.directories += group->used_directories;
       continue;

@@ -100,8 +100,7 @@ void add_sizes(Lines& lines, const ImageInfo& info) {
   lines.add("size", "{} blocks of {} bytes: {:.1f} MiB", grouped(superblock.block_count),
             grouped(superblock.block_bytes()), static_cast<double>(bytes) / kMib);
   if (superblock.blocks_per_cluster() != 1) {
-    lines.add("", "clusters of {} blocks; free ones are counted in clusters",
-              superblock.blocks_per_cluster());
+    lines.add("", "in clusters of {} blocks", superblock.blocks_per_cluster());
   }
   lines.add("free", "{} blocks, {} inodes; {} blocks reserved for uid {}, gid {}",
             grouped(superblock.free_blocks), grouped(superblock.free_inodes),

@@ -1,13 +1,8 @@
 // The running kernel as a witness: it mounts the image through a loop device and unmounts it.
 #include <array>
-#include <cerrno>
-#include <cstring>
 #include <sstream>
 
-#include <fcntl.h>
-#include <sys/file.h>
 #include <sys/utsname.h>
-#include <unistd.h>
 
 #include "format/ext4_disk.h"
 #include "tests/logs/witness.h"
@@ -37,43 +32,6 @@ constexpr std::array kReadWriteFields = {
     OWN_FIELD("s_mtime", mount_time),
     OWN_FIELD("s_mtime_hi", mount_time_high),
     OWN_FIELD("s_mnt_count", mount_count),
-};
-
-// What the kernel says between here and there.  Its words on journals do not name the device, so
-// mounts of ours are made one at a time: a lock between processes.
-class KernelLog {
- public:
-  KernelLog()
-      : lock_(::open("/dev/shm/powercut-kernel-log.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600)),
-        log_(::open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC)) {
-    if (lock_ >= 0) ::flock(lock_, LOCK_EX);
-    if (log_ >= 0) ::lseek(log_, 0, SEEK_END);
-  }
-  ~KernelLog() {
-    if (log_ >= 0) ::close(log_);
-    if (lock_ >= 0) ::close(lock_);
-  }
-  KernelLog(const KernelLog&) = delete;
-  KernelLog& operator=(const KernelLog&) = delete;
-
-  // One message a line, without its stamp.
-  std::string rest() {
-    std::string text;
-    std::array<char, 8192> record{};
-    while (log_ >= 0) {
-      const ssize_t count = ::read(log_, record.data(), record.size());
-      if (count < 0 && errno == EPIPE) continue;  // messages were overwritten
-      if (count <= 0) break;
-      const std::string line(record.data(), static_cast<std::size_t>(count));
-      const auto begin = line.find(';');
-      if (begin == std::string::npos) continue;
-      text += line.substr(begin + 1, line.find('\n') - begin);
-    }
-    return text;
-  }
-
- private:
-  int lock_, log_;
 };
 
 struct KernelVersion {
@@ -124,16 +82,15 @@ class KernelWitness final : public Witness {
     const auto path = folder_.path() / "image";
     write_whole(path.string(), log.bytes);
     Testimony testimony;
-    KernelLog words;
     {
       LoopMount mount(path, folder_.path() / "mount",
                       kind_ == MountKind::kReadOnly ? "ro" : "noinit_itable");
       testimony.is_refused = !mount.is_mounted();
       testimony.said = mount.log() + "\n";
+      testimony.said += mount.kernel_words();
       if (mount.is_mounted() && !mount.unmount()) testimony.said += mount.log() + "\n";
     }
-    const std::string said = words.rest();
-    testimony.said += said;
+    const std::string& said = testimony.said;
     testimony.image = MappedFile(path.string());
     collect_names(said, "recovering data block ", "data block", testimony.names);
     collect_names(said, " in journal block ", "journal block", testimony.names);

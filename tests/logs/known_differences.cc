@@ -58,6 +58,10 @@ bool goes_on_with_tid_zero(const LogImage& log, const OurRecovery& ours, const W
   return header && header->tid == Tid(0);
 }
 
+bool has_empty_log(const LogImage&, const OurRecovery& ours, const Witness& witness) {
+  return ours.plan && ours.plan->end == RecoveryEnd::kNothingToDo && !witness.is_mount();
+}
+
 const std::array kKnown = {
     KnownDifference{
         .name = "a tag names a block of the log that is being replayed",
@@ -83,6 +87,13 @@ const std::array kKnown = {
                "at the first.",
         .applies = goes_on_with_tid_zero,
         .excused = {Aspect::kHome, Aspect::kSuperblock, Aspect::kJournal}},
+    KnownDifference{
+        .name = "an empty log",
+        .why =
+            "e2fsck and debugfs count the next tid on by one though there is nothing to recover. "
+            "Linux and we leave it.",
+        .applies = has_empty_log,
+        .excused = {Aspect::kJournal}},
     KnownDifference{
         .name = "orphans",
         .why = "A mount goes on: it deletes inodes that were unlinked while they were open, and "

@@ -51,6 +51,19 @@ TEST(KnownDifferences, TagOfTheLogItself) {
   }
 }
 
+TEST(KnownDifferences, EmptyLog) {
+  SKIP_WITHOUT_TOOL("mke2fs");
+  SKIP_WITHOUT_TOOL("debugfs");
+  const BaseImage& base = BaseImage::of({});
+  const LogImage log = {"empty", base.bytes, base.map};
+  expect_known(log, *make_debugfs_witness(), "an empty log");
+  if (find_tool("e2fsck")) expect_known(log, *make_e2fsck_witness(), "an empty log");
+  if (no_loop_mounts().empty()) {
+    expect_equal(log, *make_kernel_witness(MountKind::kReadOnly));
+    expect_equal(log, *make_kernel_witness(MountKind::kReadWrite));
+  }
+}
+
 TEST(KnownDifferences, TidZeroThatGoesOn) {
   SKIP_WITHOUT_TOOL("mke2fs");
   SKIP_WITHOUT_TOOL("debugfs");

@@ -1,6 +1,7 @@
 // By system calls: mount(8) costs fifty times as much, and there are hundreds of mounts.
 #include "tests/support/loop_mount.h"
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <sstream>
@@ -8,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/loop.h>
 #include <sched.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <unistd.h>
@@ -38,6 +40,43 @@ bool attach(const Descriptor& loop, const Descriptor& image) {
   config.info.lo_flags = LO_FLAGS_AUTOCLEAR;
   return ::ioctl(loop.get(), LOOP_CONFIGURE, &config) == 0;
 }
+
+// What the kernel says between here and there.  Its words on journals do not name the device, so
+// tests mount one at a time: a lock between processes.
+class KernelLog {
+ public:
+  KernelLog()
+      : lock_(::open("/dev/shm/powercut-kernel-log.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600)),
+        log_(::open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC)) {
+    if (lock_ >= 0) ::flock(lock_, LOCK_EX);
+    if (log_ >= 0) ::lseek(log_, 0, SEEK_END);
+  }
+  ~KernelLog() {
+    if (log_ >= 0) ::close(log_);
+    if (lock_ >= 0) ::close(lock_);
+  }
+  KernelLog(const KernelLog&) = delete;
+  KernelLog& operator=(const KernelLog&) = delete;
+
+  // One message a line, without its stamp.
+  std::string rest() {
+    std::string text;
+    std::array<char, 8192> record{};
+    while (log_ >= 0) {
+      const ssize_t count = ::read(log_, record.data(), record.size());
+      if (count < 0 && errno == EPIPE) continue;  // messages were overwritten
+      if (count <= 0) break;
+      const std::string line(record.data(), static_cast<std::size_t>(count));
+      const auto begin = line.find(';');
+      if (begin == std::string::npos) continue;
+      text += line.substr(begin + 1, line.find('\n') - begin);
+    }
+    return text;
+  }
+
+ private:
+  int lock_, log_;
+};
 
 struct MountWords {
   unsigned long flags = MS_NODEV | MS_NOSUID;
@@ -110,9 +149,11 @@ void LoopMount::mount(const std::filesystem::path& image, const std::string& opt
       return fail(path);
     }
     device_ = name;
+    KernelLog kernel;
     is_mounted_ =
         ::mount(path.c_str(), folder_.c_str(), "ext4", words.flags, words.data.c_str()) == 0;
     if (!is_mounted_) fail("mount " + path);
+    kernel_words_ = kernel.rest();
     return;
   }
   errno = EBUSY;

@@ -30,6 +30,8 @@ class LoopMount {
   int error() const { return error_; }
   // "loop3": as the kernel's messages name it.  Empty if no loop device could be had.
   const std::string& device() const { return device_; }
+  // What the kernel said while it mounted, a message a line; empty where that may not be read.
+  const std::string& kernel_words() const { return kernel_words_; }
   // Ends the mount; false (with log()) if the kernel refuses.
   bool unmount();
 
@@ -38,7 +40,7 @@ class LoopMount {
   void fail(const std::string& what);
   std::filesystem::path folder_;
   bool is_mounted_ = false;
-  std::string log_, device_;
+  std::string log_, device_, kernel_words_;
   int error_ = 0;
 };
 

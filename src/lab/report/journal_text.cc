@@ -308,8 +308,9 @@ std::string history_text(const JournalStory& story) {
 std::string fast_commits_text(const FastCommits& commits) {
   std::string text;
   for (const FastCommitRecord& record : commits.records) {
-    text += fmt::format("      fast commit record {} at {}: inode {}",
-                        fast_commit_tag_name(record.tag), record.offset, record.inode.value());
+    text += fmt::format("      fast commit record {} at {}", fast_commit_tag_name(record.tag),
+                        record.offset);
+    if (record.inode.value() != 0) text += fmt::format(": inode {}", record.inode.value());
     if (!record.name.empty()) {
       text += fmt::format(" name {} in inode {}", printable(record.name), record.parent.value());
     }

@@ -87,15 +87,15 @@ void compare_numbers(std::map<std::string, std::string>& theirs, const Json& our
 
 void compare_words(std::map<std::string, std::string>& theirs, const Json& ours) {
   const auto joined = [](const Json& list) {
-    std::string text;
-    for (const auto& word : list) text += word.get<std::string>() + " ";
-    return words_of(text);
+    std::string words;
+    for (const auto& word : list) words += word.get<std::string>() + " ";
+    return words_of(words);
   };
   const auto text = [&ours](const char* field) { return ours[field].get<std::string>(); };
   const auto take = [&theirs](const char* label) {
-    const std::string text = theirs[label];
+    const std::string value = theirs[label];
     theirs.erase(label);
-    return text;
+    return value;
   };
   EXPECT_EQ(words_of(take("Filesystem features")), joined(ours["features"]));
   if (theirs.contains("Filesystem flags")) {

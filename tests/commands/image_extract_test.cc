@@ -3,6 +3,7 @@
 #include <set>
 
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "tests/commands/image_fixture.h"
@@ -55,7 +56,7 @@ TEST_P(ImageExtractKinds, WhatWentInComesOut) {
     std::erase_if(compared.found, [](const auto& each) { return each.starts_with("sparse: "); });
   }
   EXPECT_TRUE(compared.found.empty()) << compared.text();
-  EXPECT_GT(compared.compared, 40u);
+  EXPECT_GT(compared.compared, 35u);
   const Json json = again.json();
   EXPECT_EQ(json["end"], "complete");
   EXPECT_EQ(json["hard_links"], 2);
@@ -77,26 +78,21 @@ TEST_F(ImageExtract, AttributesAndAcls) {
   E2fsImage& image = packed();
   const Ended ended = extract(image.path().string());
   EXPECT_EQ(ended.code, 0) << ended.errors;
-  const std::string file = (out() / "random").string();
-  const auto shown = run_shell(
-      "python3 -c 'import os,sys; p=sys.argv[1]; "
-      "print(os.getxattr(p, \"user.note\").decode()); "
-      "print(os.getxattr(p, \"system.posix_acl_access\").hex())' " +
-      quoted(file));
-  std::string acl;
-  for (const std::uint8_t byte : sample_acl()) {
-    constexpr char kDigits[] = "0123456789abcdef";
-    acl += {kDigits[byte >> 4], kDigits[byte & 15]};
-  }
   if (ended.says("not taken by this machine")) GTEST_SKIP() << ended.output << ended.errors;
-  EXPECT_EQ(shown.output, "some text\n" + acl + "\n");
+  const auto value = [this](const char* name) {
+    std::vector<std::uint8_t> bytes(1000);
+    const ssize_t size = ::getxattr((out() / "random").c_str(), name, bytes.data(), bytes.size());
+    bytes.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
+    return bytes;
+  };
+  const std::string note = "some text";
+  EXPECT_EQ(value("user.note"), std::vector<std::uint8_t>(note.begin(), note.end()));
+  EXPECT_EQ(value("system.posix_acl_access"), sample_acl());
 
   const Ended without = extract("--no-xattrs " + image.path().string());
   EXPECT_EQ(without.code, 0);
-  EXPECT_NE(run_shell("python3 -c 'import os,sys; os.getxattr(sys.argv[1], \"user.note\")' " +
-                      quoted(file))
-                .status,
-            0);
+  EXPECT_TRUE(value("user.note").empty());
+  EXPECT_TRUE(value("system.posix_acl_access").empty());
   EXPECT_EQ(powercut("image extract --xattrs --no-xattrs " + image.path().string() + " x").code, 2);
 }
 

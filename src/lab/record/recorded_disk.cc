@@ -29,6 +29,13 @@ void RecordedDisk::power_cycle() {
   for (DiskObserver* const observer : observers_) observer->on_power_cycle(clock_.now());
 }
 
+Result<void> RecordedDisk::mark(std::string_view text) {
+  if (text.size() > kMarkBytesMax) return fail(Errc::kInvalid, "mark: too long", text.size());
+  const Lock lock(mutex_);
+  for (DiskObserver* const observer : observers_) observer->on_mark(text, clock_.now());
+  return {};
+}
+
 // The lock is given up between the two moments, so that requests which overlap in time are seen
 // to overlap.
 Result<void> RecordedDisk::pass(Request request) {

@@ -33,6 +33,9 @@ class RecordedDisk {
   Result<void> discard(std::uint64_t offset, std::uint64_t length) EXCLUDES(mutex_);
   Result<void> flush() EXCLUDES(mutex_);
   void power_cycle() EXCLUDES(mutex_);
+  // Puts a mark behind all requests that were completed by now.  Errors: kInvalid: longer than
+  // kMarkBytesMax.
+  Result<void> mark(std::string_view text) EXCLUDES(mutex_);
   // Requests that failed, and the error of the first.
   struct Failures {
     std::uint64_t count = 0;

@@ -21,6 +21,7 @@ class Letters final : public DiskObserver {
     text += " WZDF"[static_cast<int>(request.kind)];
   }
   void on_power_cycle(Nanoseconds) override { text += 'p'; }
+  void on_mark(std::string_view, Nanoseconds) override { text += 'm'; }
   std::string text;
   std::uint64_t last_sequence = 0;
 };
@@ -36,7 +37,9 @@ TEST(RecordedDisk, TellsBothMomentsOfEachRequest) {
   EXPECT_TRUE(disk.write_zeroes(0, 4096, Durability::kCached));
   EXPECT_TRUE(disk.discard(0, 4096));
   disk.power_cycle();
-  EXPECT_EQ(letters.text, "wWfFzZdDp");
+  EXPECT_TRUE(disk.mark("x"));
+  EXPECT_FALSE(disk.mark(std::string(kMarkBytesMax + 1, 'x')));
+  EXPECT_EQ(letters.text, "wWfFzZdDpm");
 }
 
 TEST(RecordedDisk, AFailedRequestIsNeverCompleted) {

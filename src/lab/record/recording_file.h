@@ -28,6 +28,7 @@ enum class EventKind : std::uint8_t {  // stored
   kSubmitted = 2,
   kCompleted = 3,  // of the submission with that sequence
   kPowerCycle = 4,
+  kMark = 5,  // a line of text that the load put there
 };
 
 struct RecordedEvent {
@@ -60,6 +61,7 @@ class RecordingWriter final : public DiskObserver {
   void on_submitted(const Request& request, Nanoseconds when) override;
   void on_completed(const Request& request, Nanoseconds when) override;
   void on_power_cycle(Nanoseconds when) override;
+  void on_mark(std::string_view text, Nanoseconds when) override;
   // Writes out what is buffered and syncs.  A limit reached is in trouble(), not an error.
   Result<void> close();
   const std::string& trouble() const { return trouble_; }

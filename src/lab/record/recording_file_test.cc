@@ -43,6 +43,7 @@ class RecordingFileTest : public ::testing::Test {
       }
     }
     recorded.power_cycle();
+    ASSERT_TRUE(recorded.mark("the end"));
     ignore_error(writer->close(), "the trouble is looked at");
     trouble_ = writer->trouble();
   }
@@ -62,6 +63,9 @@ class Diary final : public DiskObserver {
   void on_submitted(const Request& request, Nanoseconds when) override { note('s', request, when); }
   void on_completed(const Request& request, Nanoseconds when) override { note('c', request, when); }
   void on_power_cycle(Nanoseconds) override { text += "p\n"; }
+  void on_mark(std::string_view mark, Nanoseconds when) override {
+    text += "m " + std::string(mark) + " " + std::to_string(when.count()) + "\n";
+  }
   std::string text;
 
  private:
@@ -89,7 +93,7 @@ TEST_F(RecordingFileTest, GivesBackTheDiskAndTheRequests) {
   EXPECT_EQ(std::ranges::count(diary.text, '\n'), 601);
   EXPECT_NE(diary.text.find("s300 "), std::string::npos);
   EXPECT_NE(diary.text.find("c300 "), std::string::npos);
-  EXPECT_EQ(diary.text.substr(diary.text.size() - 2), "p\n");
+  EXPECT_TRUE(diary.text.ends_with("p\nm the end 300000000\n"));
 }
 
 TEST_F(RecordingFileTest, EndsAtItsSizeLimitAndSaysSo) {

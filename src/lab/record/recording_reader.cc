@@ -41,13 +41,13 @@ class FrameParser {
 
  private:
   static bool carries_data(const RecordedEvent& event) {
-    return event.kind == EventKind::kBase ||
+    return event.kind == EventKind::kBase || event.kind == EventKind::kMark ||
            (event.kind == EventKind::kSubmitted && event.request == RequestKind::kWrite);
   }
 
   Result<RecordedEvent> checked(const disk::EventHeader& header) {
     RecordedEvent event;
-    if (header.kind < 1 || header.kind > 4) return broken("recording: event kind", header.kind);
+    if (header.kind < 1 || header.kind > 5) return broken("recording: event kind", header.kind);
     if (header.request < 1 || header.request > 4) {
       return broken("recording: request kind", header.request);
     }
@@ -58,6 +58,10 @@ class FrameParser {
     event.when = Nanoseconds(static_cast<std::int64_t>(header.time_ns.value()));
     event.offset = header.offset;
     event.length = header.length;
+    if (event.kind == EventKind::kMark) {
+      if (event.length > kMarkBytesMax) return broken("recording: a mark too long", event.length);
+      return event;
+    }
     if (event.offset > recording_.disk_bytes ||
         event.length > recording_.disk_bytes - event.offset) {
       return broken("recording: a range past the end of its disk", event.offset);
@@ -212,6 +216,12 @@ void play(const Recording& recording, RecordedView& view,
         break;
       case EventKind::kPowerCycle:
         for (DiskObserver* const observer : observers) observer->on_power_cycle(event.when);
+        break;
+      case EventKind::kMark:
+        for (DiskObserver* const observer : observers) {
+          observer->on_mark({reinterpret_cast<const char*>(event.data.data()), event.data.size()},
+                            event.when);
+        }
         break;
     }
   }

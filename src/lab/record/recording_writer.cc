@@ -13,7 +13,7 @@ constexpr std::size_t kBasePieceBytes = std::size_t{64} << 10;
 constexpr int kZstdLevel = 1;
 
 bool has_data(const RecordedEvent& event) {
-  return event.kind == EventKind::kBase ||
+  return event.kind == EventKind::kBase || event.kind == EventKind::kMark ||
          (event.kind == EventKind::kSubmitted && event.request == RequestKind::kWrite);
 }
 
@@ -62,6 +62,15 @@ void RecordingWriter::on_power_cycle(Nanoseconds when) {
   RecordedEvent event;
   event.kind = EventKind::kPowerCycle;
   event.when = when;
+  add(event);
+}
+
+void RecordingWriter::on_mark(std::string_view text, Nanoseconds when) {
+  RecordedEvent event;
+  event.kind = EventKind::kMark;
+  event.when = when;
+  event.length = text.size();
+  event.data = Bytes(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
   add(event);
 }
 

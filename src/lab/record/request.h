@@ -4,13 +4,15 @@
 //   request     one write, zeroing, discard or flush as it came to the disk; reads are not recorded
 //   submitted   the moment it came in
 //   completed   the moment its effect is on the disk and its sender may be told
-//   observer    is told of both, in one order for all requests
+//   mark        a line of text that the load put between its requests
+//   observer    is told of all of these, in one order
 //
 // A flush covers only writes that were completed before it was submitted; so both moments are kept,
 // and requests that overlap in time are seen to do so.
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "base/clock.h"
 #include "block/block_device.h"
@@ -33,6 +35,8 @@ struct Request {
   Bytes data;                  // kWrite: `length` bytes, valid during the call only
 };
 
+inline constexpr std::size_t kMarkBytesMax = 4096;  // of a mark's text
+
 // Called with the disk's order held: one call at a time, never at once.  An observer must not call
 // back into the disk that it observes, other than to read it.
 class DiskObserver {
@@ -43,6 +47,8 @@ class DiskObserver {
   virtual void on_completed(const Request& request, Nanoseconds when) = 0;
   // The machine that writes was switched off and on: what it had not sent is gone.
   virtual void on_power_cycle(Nanoseconds when) = 0;
+  // The load says something ("fsync of f7 returned"): all that it had done before, it did before.
+  virtual void on_mark(std::string_view /*text*/, Nanoseconds /*when*/) {}
 };
 
 }  // namespace powercut::lab

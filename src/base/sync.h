@@ -26,9 +26,10 @@
 namespace powercut {
 
 enum class LockRank : int {
-  kRecorder = 20,  // lab/record: one order over all requests of a disk, and its observers
-  kReport = 30,    // lab/sources: lines that wait to be reported
-  kDevice = 60,    // block: what a device keeps
+  kRecorder = 20,   // lab/record: one order over all requests of a disk, and its observers
+  kRecording = 25,  // lab/record: frames of a recording that wait to be written
+  kReport = 30,     // lab/sources: lines that wait to be reported
+  kDevice = 60,     // block: what a device keeps
 };
 
 class CAPABILITY("mutex") Mutex {

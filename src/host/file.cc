@@ -362,6 +362,14 @@ Result<void> write_file_atomically(const std::filesystem::path& path, std::strin
   return {};
 }
 
+Result<void> rename_over(const std::filesystem::path& from, const std::filesystem::path& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) {
+    return os_failure("cannot give a file its name", to.native(), errno);
+  }
+  sync_folder(to.parent_path());
+  return {};
+}
+
 Result<void> make_directories(const std::filesystem::path& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);

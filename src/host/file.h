@@ -81,6 +81,9 @@ Result<void> copy_sparse(const File& from, const std::filesystem::path& to);
 Result<std::string> read_text_file(const std::filesystem::path& path, std::uint64_t bytes_max);
 // Writes beside the name, syncs, then renames: the file is the old or the new one, never a part.
 Result<void> write_file_atomically(const std::filesystem::path& path, std::string_view content);
+// Gives the file at `from` the name `to`, whose file, if there is one, is gone then; one name or
+// the other is there at every moment.
+Result<void> rename_over(const std::filesystem::path& from, const std::filesystem::path& to);
 Result<void> make_directories(const std::filesystem::path& path);
 
 }  // namespace powercut

@@ -1,30 +1,12 @@
 // Hostile recordings: read, and played to an observer that looks at every byte.
 #include <algorithm>
 
+#include "lab/record/bytes_store.h"
 #include "lab/record/recording_file.h"
 
 namespace {
 
 using namespace powercut;
-
-class BytesStore final : public ByteStore {
- public:
-  explicit BytesStore(Bytes bytes) : bytes_(bytes) {}
-  std::uint64_t size_bytes() const override { return bytes_.size(); }
-  Result<void> read_at(std::uint64_t offset, MutableBytes into) const override {
-    CHECK(offset <= bytes_.size() && bytes_.size() - offset >= into.size(), "read past the end");
-    std::copy_n(bytes_.begin() + static_cast<std::ptrdiff_t>(offset), into.size(), into.begin());
-    return {};
-  }
-  Result<void> write_at(std::uint64_t, Bytes) override { return fail(Errc::kReadOnly, "fuzz"); }
-  Result<void> punch(std::uint64_t, std::uint64_t) override {
-    return fail(Errc::kReadOnly, "fuzz");
-  }
-  Result<void> sync() override { return {}; }
-
- private:
-  Bytes bytes_;
-};
 
 class Toucher final : public lab::DiskObserver {
  public:
@@ -39,7 +21,7 @@ class Toucher final : public lab::DiskObserver {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const BytesStore store(Bytes(data, size));
+  const lab::BytesStore store(Bytes(data, size));
   const auto recording = lab::read_recording(store, std::uint64_t{16} << 20);
   if (!recording) return 0;
   lab::RecordedView view(*recording);

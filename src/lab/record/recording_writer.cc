@@ -1,21 +1,13 @@
-#include <zstd.h>
-
-#include "base/crc32c.h"
-#include "lab/record/recording_file.h"
-#include "lab/record/recording_format.h"
+#include "lab/record/recording_writer.h"
 
 namespace powercut::lab {
 namespace {
 
-// A frame is written when so much is waiting: large enough to compress well, small enough to lose.
-constexpr std::size_t kFrameBytes = std::size_t{1} << 20;
 constexpr std::size_t kBasePieceBytes = std::size_t{64} << 10;
-constexpr int kZstdLevel = 1;
-
-bool has_data(const RecordedEvent& event) {
-  return event.kind == EventKind::kBase || event.kind == EventKind::kMark ||
-         (event.kind == EventKind::kSubmitted && event.request == RequestKind::kWrite);
-}
+// The most that a recorder which dies loses of a disk that is little used.
+constexpr auto kFrameAge = std::chrono::seconds(1);
+// Above are the numbers of the parts of contents that a fold makes.
+constexpr std::uint32_t kNumberMax = FrameSink::kFirstFoldNumber - 1;
 
 RecordedEvent event_of(EventKind kind, const Request& request, Nanoseconds when) {
   return {kind, request.kind,   request.durability, request.sequence,
@@ -24,14 +16,48 @@ RecordedEvent event_of(EventKind kind, const Request& request, Nanoseconds when)
 
 }  // namespace
 
+std::optional<ContentNumber> KnownContents::find(const ContentHash& hash) {
+  if (const auto found = young_.find(hash); found != young_.end()) return found->second;
+  const auto found = old_.find(hash);
+  if (found == old_.end()) return std::nullopt;
+  const ContentNumber number = found->second;
+  add(hash, number);
+  return number;
+}
+
+void KnownContents::add(const ContentHash& hash, ContentNumber number) {
+  if (young_.size() >= kYoungMax) {
+    old_ = std::move(young_);
+    young_.clear();
+  }
+  young_.emplace(hash, number);
+}
+
+void KnownContents::forget_all() {
+  young_.clear();
+  old_.clear();
+}
+
+RecordingWriter::RecordingWriter(File file, const std::filesystem::path& path,
+                                 std::uint64_t bytes_max)
+    : sink_(std::move(file), path, bytes_max), frame_bytes_(FrameSink::frame_bytes(bytes_max)) {}
+
 Result<std::unique_ptr<RecordingWriter>> RecordingWriter::create(const std::filesystem::path& path,
                                                                  const BlockView& view,
                                                                  std::uint64_t bytes_max) {
   File file = TRY(File::create(path, 0));
-  std::unique_ptr<RecordingWriter> writer(new RecordingWriter(std::move(file), bytes_max));
-  disk::RecordingHeader header;
-  header.disk_bytes = view.size_bytes();
-  TRY(writer->file_.append(bytes_of(header)));
+  TRY(append_recording_header(file, view.size_bytes(), 0));
+  std::unique_ptr<RecordingWriter> writer(new RecordingWriter(std::move(file), path, bytes_max));
+  TRY(writer->add_base(view));
+  return writer;
+}
+
+RecordingWriter::~RecordingWriter() {
+  ignore_error(close(), "close() tells it; here it is the end");
+}
+
+Result<void> RecordingWriter::add_base(const BlockView& view) {
+  frame_.kind = FrameKind::kStart;
   std::vector<std::uint8_t> piece(kBasePieceBytes);
   for (std::uint64_t offset = 0; offset < view.size_bytes(); offset += piece.size()) {
     piece.resize(std::min<std::uint64_t>(kBasePieceBytes, view.size_bytes() - offset));
@@ -41,13 +67,11 @@ Result<std::unique_ptr<RecordingWriter>> RecordingWriter::create(const std::file
     event.offset = offset;
     event.length = piece.size();
     event.data = piece;
-    writer->add(event);
+    add(event);
   }
-  return writer;
-}
-
-RecordingWriter::~RecordingWriter() {
-  ignore_error(close(), "close() tells it; here it is the end");
+  seal();
+  frame_.kind = FrameKind::kEvents;
+  return {};
 }
 
 void RecordingWriter::on_submitted(const Request& request, Nanoseconds when) {
@@ -75,52 +99,55 @@ void RecordingWriter::on_mark(std::string_view text, Nanoseconds when) {
 }
 
 void RecordingWriter::add(const RecordedEvent& event) {
-  if (!trouble_.empty() || is_closed_) return;
-  disk::EventHeader header;
-  header.kind = static_cast<std::uint8_t>(event.kind);
-  header.request = static_cast<std::uint8_t>(event.request);
-  header.is_fua = event.durability == Durability::kFua ? 1 : 0;
-  header.sequence = event.sequence;
-  header.time_ns = static_cast<std::uint64_t>(event.when.count());
-  header.offset = event.offset;
-  header.length = event.length;
-  const Bytes stored = bytes_of(header);
-  raw_.insert(raw_.end(), stored.begin(), stored.end());
-  if (has_data(event)) raw_.insert(raw_.end(), event.data.begin(), event.data.end());
-  if (raw_.size() < kFrameBytes) return;
-  if (const auto written = write_frame(); !written) trouble_ = written.error().what;
+  if (is_closed_ || sink_.has_ended()) return;
+  if (sink_.wants_fold()) {
+    // The fold sees what is in the file: nothing that comes may need what it leaves out.
+    frame_.precedes_fold = true;
+    seal();
+    known_.forget_all();
+  }
+  numbers_.clear();
+  if (carries_data(event) && event.kind != EventKind::kMark) {
+    for_each_piece(event.offset, event.length, [&](std::uint64_t offset, std::uint64_t length) {
+      numbers_.push_back(number_of(event.data.subspan(offset - event.offset, length)));
+      // Contents may be in an earlier frame than the event; so frames stay small.
+      if (frame_.size_bytes() >= frame_bytes_) seal();
+    });
+  }
+  frame_.add(event, numbers_);
+  if (frame_.kind == FrameKind::kEvents) ++next_event_;
+  if (event.kind == EventKind::kSubmitted) ++next_sequence_;
+  if (frame_.size_bytes() >= frame_bytes_ || event.when - frame_.first_time >= kFrameAge) seal();
 }
 
-Result<void> RecordingWriter::write_frame() {
-  if (raw_.empty()) return {};
-  if (raw_.size() > disk::kFrameRawBytesMax)
-    return fail(Errc::kLimit, "recording: one request too large");
-  stored_.resize(ZSTD_compressBound(raw_.size()));
-  const std::size_t size =
-      ZSTD_compress(stored_.data(), stored_.size(), raw_.data(), raw_.size(), kZstdLevel);
-  if (ZSTD_isError(size) != 0) return fail(Errc::kIo, "recording: zstd failed");
-  const Bytes stored = Bytes(stored_).first(size);
-  disk::FrameHeader header;
-  header.stored_bytes = static_cast<std::uint32_t>(size);
-  header.raw_bytes = static_cast<std::uint32_t>(raw_.size());
-  header.checksum = crc32c(~0u, stored);
-  if (file_.size_bytes() + sizeof(header) + size > bytes_max_) {
-    return fail(Errc::kLimit, "recording: its size limit was reached; it ends here");
+ContentNumber RecordingWriter::number_of(Bytes piece) {
+  if (all_zero(piece)) return kZeroes;
+  const ContentHash hash = hash_of(piece);
+  if (const auto known = known_.find(hash)) return *known;
+  if (next_number_ > kNumberMax) {
+    sink_.end("recording: more contents than it can number; it ends here");
+    return kZeroes;
   }
-  TRY(file_.append(bytes_of(header)));
-  TRY(file_.append(stored));
-  raw_.clear();
-  return {};
+  const ContentNumber number(next_number_++);
+  frame_.define(number, hash, piece);
+  known_.add(hash, number);
+  return number;
+}
+
+void RecordingWriter::seal() {
+  const FrameKind kind = frame_.kind;
+  if (!frame_.is_empty() || frame_.precedes_fold) sink_.put(std::move(frame_));
+  frame_ = {};
+  frame_.kind = kind;
+  frame_.first_event = next_event_;
+  frame_.first_sequence = next_sequence_;
 }
 
 Result<void> RecordingWriter::close() {
   if (is_closed_) return {};
   is_closed_ = true;
-  if (trouble_.empty()) {
-    const auto written = write_frame();
-    if (!written) trouble_ = written.error().what;
-  }
-  return file_.sync();
+  seal();
+  return sink_.finish();
 }
 
 }  // namespace powercut::lab

@@ -26,8 +26,8 @@ void ImageWords::add_to(CLI::App& command) {
   command.add_option("--journal", journal, "the device (or file) of an external journal");
   command
       .add_option("--recover-as", recover_as,
-                  "whose rules of recovery: linux (6.11 and later), linux-6.1, e2fsck")
-      ->check(CLI::IsMember({"linux", "linux-6.1", "e2fsck"}));
+                  "whose rules of recovery: linux (6.13 and later), linux-6.12, linux-6.1, e2fsck")
+      ->check(CLI::IsMember({"linux", "linux-6.12", "linux-6.1", "e2fsck"}));
 }
 
 Result<std::uint64_t> parse_offset(const std::string& text) {

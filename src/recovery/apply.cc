@@ -91,7 +91,7 @@ bool has_given_up(const RecoveryPlan& plan) {
     return damage.rule == RecoveryRule::kDataChecksum ||
            damage.rule == RecoveryRule::kDescriptorChecksum ||
            damage.rule == RecoveryRule::kDescriptorFormat ||
-           damage.rule == RecoveryRule::kFastCommits;
+           damage.rule == RecoveryRule::kTidGoesOn || damage.rule == RecoveryRule::kFastCommits;
   };
   return plan.end == RecoveryEnd::kRefused && std::ranges::any_of(plan.damages, is_error);
 }

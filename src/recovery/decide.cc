@@ -62,15 +62,39 @@ constexpr std::array kTable = {
             .kind = kDescriptor,
             .matches = false},
 
-    // The transaction goes on with revoke records; they count once it is whole.  A count that goes
-    // past the block's end is damage then: nothing at all is replayed.
+    // The transaction goes on with revoke records; they count once it is whole.
     ScanRow{.name = "revoke block",
             .step = ScanStep::kCollectRevokes,
             .is_inside = true,
             .has_magic = true,
             .tid = kExpected,
             .kind = kRevoke,
-            .matches = true},
+            .matches = true,
+            .is_too_long = false},
+
+    // Its count goes past the block's end.  Linux counts the records of all that it scans, before
+    // it
+    // looks at a checksum, so that it gives up here, whatever lies before and behind.
+    ScanRow{.name = "revoke block too long",
+            .step = ScanStep::kRefuseLength,
+            .rules = {RecoverAs::kLinux},
+            .is_inside = true,
+            .has_magic = true,
+            .tid = kExpected,
+            .kind = kRevoke,
+            .is_too_long = true},
+
+    // Others read the records once they know where the log ends.  Nothing at all is replayed then
+    // either, but if the transaction is not whole, nobody ever looks.
+    ScanRow{.name = "revoke block too long, read later",
+            .step = ScanStep::kCollectRevokes,
+            .rules = {RecoverAs::kLinux612, RecoverAs::kLinux61, RecoverAs::kE2fsck},
+            .is_inside = true,
+            .has_magic = true,
+            .tid = kExpected,
+            .kind = kRevoke,
+            .matches = true,
+            .is_too_long = true},
 
     // As a descriptor that does not match.
     ScanRow{.name = "revoke block does not match",
@@ -79,7 +103,18 @@ constexpr std::array kTable = {
             .has_magic = true,
             .tid = kExpected,
             .kind = kRevoke,
-            .matches = false},
+            .matches = false,
+            .is_too_long = false},
+
+    ScanRow{.name = "revoke block does not match, too long",
+            .step = ScanStep::kSuspect,
+            .rules = {RecoverAs::kLinux612, RecoverAs::kLinux61, RecoverAs::kE2fsck},
+            .is_inside = true,
+            .has_magic = true,
+            .tid = kExpected,
+            .kind = kRevoke,
+            .matches = false,
+            .is_too_long = true},
 
     // A commit block behind a damaged block, and from before the last transaction: all of this lay
     // here before that transaction was written (after a reformat that did not clear the journal the
@@ -132,7 +167,7 @@ constexpr std::array kTable = {
     // there: accepted since Linux 6.11, whatever its time.
     ScanRow{.name = "commit torn behind its header",
             .step = ScanStep::kCommitTorn,
-            .rules = {RecoverAs::kLinux},
+            .rules = {RecoverAs::kLinux, RecoverAs::kLinux612},
             .is_inside = true,
             .has_magic = true,
             .tid = kExpected,
@@ -169,7 +204,8 @@ constexpr std::array kTable = {
             .is_older = true},
 
     // Sync: a commit block is written alone and whole, so it is damaged (or torn by a device that
-    // writes less than a block at once).
+    // writes less than a block at once).  The log ends before its transaction; the scan goes on
+    // with the same tid all the same, and mostly ends at once.
     ScanRow{.name = "commit does not match, sync",
             .step = ScanStep::kRefuseRest,
             .is_inside = true,
@@ -185,9 +221,10 @@ constexpr std::array kTable = {
             .is_tid_zero = false},
 
     // The same for the one transaction in 2^32 whose tid is 0.  It cannot be noted down as the one
-    // that failed, so the log just ends there.
+    // that failed, nor as the end: where nothing more of tid 0 comes the log just ends, and where
+    // another commit block of tid 0 matches, the transaction counts as it is up to the first.
     ScanRow{.name = "commit does not match, sync, tid 0",
-            .step = ScanStep::kLogEndsLost,
+            .step = ScanStep::kForget,
             .is_inside = true,
             .has_magic = true,
             .tid = kExpected,
@@ -246,7 +283,7 @@ constexpr std::array kBlockTable = {
     // log are written.  (One between the file system's end and the device's it would write.)
     BlockRow{.name = "home past the file system",
              .step = BlockStep::kStop,
-             .rules = {RecoverAs::kLinux, RecoverAs::kLinux61},
+             .rules = {RecoverAs::kLinux, RecoverAs::kLinux612, RecoverAs::kLinux61},
              .is_revoked = false,
              .matches = true,
              .is_outside = true},
@@ -286,7 +323,7 @@ bool agrees(const std::optional<T>& wanted, T fact) {
 std::string row_rules_text(RowRules rules) {
   std::string text;
   bool is_all = true;
-  for (const RecoverAs each : {RecoverAs::kLinux, RecoverAs::kLinux61, RecoverAs::kE2fsck}) {
+  for (const RecoverAs each : kAllRecoverAs) {
     is_all = is_all && rules.holds(each);
     if (!rules.holds(each)) continue;
     text += (text.empty() ? "" : ", ") + std::string(recover_as_name(each));
@@ -298,9 +335,9 @@ bool ScanRow::accepts(const ScanFacts& facts) const {
   return rules.holds(facts.rules) && agrees(is_inside, facts.is_inside) &&
          agrees(has_magic, facts.has_magic) && agrees(tid, facts.tid) && agrees(kind, facts.kind) &&
          agrees(matches, facts.matches) && agrees(head_matches, facts.head_matches) &&
-         agrees(is_suspect, facts.is_suspect) && agrees(has_dropped, facts.has_dropped) &&
-         agrees(is_older, facts.is_older) && agrees(is_async, facts.is_async) &&
-         agrees(is_tid_zero, facts.is_tid_zero);
+         agrees(is_too_long, facts.is_too_long) && agrees(is_suspect, facts.is_suspect) &&
+         agrees(has_dropped, facts.has_dropped) && agrees(is_older, facts.is_older) &&
+         agrees(is_async, facts.is_async) && agrees(is_tid_zero, facts.is_tid_zero);
 }
 
 bool BlockRow::accepts(const BlockFacts& facts) const {
@@ -343,9 +380,10 @@ std::string_view scan_step_name(ScanStep step) {
     case ScanStep::kKeep: return "keep all, go on";
     case ScanStep::kLogEnds: return "log ends";
     case ScanStep::kStale: return "stale, log ends";
-    case ScanStep::kLogEndsLost: return "log ends, rest lost";
+    case ScanStep::kForget: return "not noted, go on";
     case ScanStep::kRefuseAll: return "damaged, nothing replayed";
-    case ScanStep::kRefuseRest: return "damaged, rest dropped";
+    case ScanStep::kRefuseRest: return "damaged, rest dropped; go on";
+    case ScanStep::kRefuseLength: return "cannot be read, nothing replayed";
   }
   return "?";
 }

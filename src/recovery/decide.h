@@ -26,7 +26,8 @@ class RowRules {
   static constexpr unsigned bit(RecoverAs rules) { return 1u << static_cast<unsigned>(rules); }
   unsigned bits_ = 0;
 };
-inline constexpr RowRules kAllRules = {RecoverAs::kLinux, RecoverAs::kLinux61, RecoverAs::kE2fsck};
+inline constexpr RowRules kAllRules = {RecoverAs::kLinux, RecoverAs::kLinux612, RecoverAs::kLinux61,
+                                       RecoverAs::kE2fsck};
 // "all", or the names with commas between them.
 std::string row_rules_text(RowRules rules);
 
@@ -46,9 +47,11 @@ struct ScanFacts {
   bool matches = false;
   // Commit block (kV2, kV3): its checksum is right if all behind its header was zero.
   bool head_matches = false;
+  // Revoke block: its count goes past its end.
+  bool is_too_long = false;
   // An earlier descriptor or revoke block of this transaction did not match.
   bool is_suspect = false;
-  // An earlier commit block did not match, in an async journal with kV1.
+  // An earlier commit block did not match, with kV1.
   bool has_dropped = false;
   // Commit block: its time (seconds) is older than that of the last transaction before it.
   bool is_older = false;
@@ -70,9 +73,10 @@ enum class ScanStep : std::uint8_t {
   kKeep,            // the transaction counts, and whatever was dropped counts again; go on
   kLogEnds,         // the ordinary end
   kStale,           // what is left of an older log: an ordinary end as well
-  kLogEndsLost,     // the log ends here like in an ordinary way; a loss that nobody notices
+  kForget,          // as kRefuseRest, but nothing is refused: nobody notices the loss
   kRefuseAll,       // damage; nothing at all is replayed
-  kRefuseRest,      // damage; the whole transactions before it are replayed
+  kRefuseRest,      // damage; the whole transactions before it are replayed.  The scan goes on
+  kRefuseLength,    // a revoke block cannot be read; nothing at all is replayed
 };
 
 // A row matches facts that agree with every field that it names; a field without a value is any.
@@ -86,6 +90,7 @@ struct ScanRow {
   std::optional<ScannedKind> kind = std::nullopt;
   std::optional<bool> matches = std::nullopt;
   std::optional<bool> head_matches = std::nullopt;
+  std::optional<bool> is_too_long = std::nullopt;
   std::optional<bool> is_suspect = std::nullopt;
   std::optional<bool> has_dropped = std::nullopt;
   std::optional<bool> is_older = std::nullopt;

@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <fstream>
 #include <set>
 #include <string>
@@ -15,17 +14,15 @@ constexpr std::array kTids = {TidRelation::kExpected, TidRelation::kOlder, TidRe
 constexpr std::array kKinds = {ScannedKind::kDescriptor, ScannedKind::kRevoke, ScannedKind::kCommit,
                                ScannedKind::kOther};
 
-constexpr std::array kRules = {RecoverAs::kLinux, RecoverAs::kLinux61, RecoverAs::kE2fsck};
-
 std::vector<ScanFacts> all_facts() {
   std::vector<ScanFacts> all;
-  for (unsigned bits = 0; bits < 512; ++bits) {
+  for (unsigned bits = 0; bits < 1024; ++bits) {
     const auto bit = [bits](unsigned index) { return (bits >> index & 1) != 0; };
     for (const TidRelation tid : kTids) {
       for (const ScannedKind kind : kKinds) {
-        for (const RecoverAs rules : kRules) {
+        for (const RecoverAs rules : kAllRecoverAs) {
           all.push_back({bit(0), bit(1), tid, kind, bit(2), bit(3), bit(4), bit(5), bit(6), bit(7),
-                         bit(8), rules});
+                         bit(8), bit(9), rules});
         }
       }
     }
@@ -37,7 +34,8 @@ std::vector<BlockFacts> all_block_facts() {
   std::vector<BlockFacts> all;
   for (unsigned bits = 0; bits < 16; ++bits) {
     const auto bit = [bits](unsigned index) { return (bits >> index & 1) != 0; };
-    for (const RecoverAs rules : kRules) all.push_back({bit(0), bit(1), bit(2), bit(3), rules});
+    for (const RecoverAs rules : kAllRecoverAs)
+      all.push_back({bit(0), bit(1), bit(2), bit(3), rules});
   }
   return all;
 }
@@ -49,6 +47,7 @@ std::string text_of(const ScanFacts& facts) {
   text += " kind " + std::to_string(static_cast<int>(facts.kind));
   text += facts.matches ? " matches" : "";
   text += facts.head_matches ? " head" : "";
+  text += facts.is_too_long ? " too long" : "";
   text += facts.is_suspect ? " suspect" : "";
   text += facts.has_dropped ? " dropped" : "";
   text += facts.is_older ? " older" : "";
@@ -107,7 +106,7 @@ TEST(ScanTable, Steps) {
   EXPECT_EQ(with(commit, [](Facts f) { f.matches = false; }), ScanStep::kRefuseRest);
   EXPECT_EQ(with(commit, [](Facts f) { f.matches = false, f.is_older = true; }), ScanStep::kStale);
   EXPECT_EQ(with(commit, [](Facts f) { f.matches = false, f.is_tid_zero = true; }),
-            ScanStep::kLogEndsLost);
+            ScanStep::kForget);
   EXPECT_EQ(with(commit, [](Facts f) { f.matches = false, f.is_async = true; }), ScanStep::kDrop);
   EXPECT_EQ(with(commit, [](Facts f) { f.matches = false, f.is_async = f.is_tid_zero = true; }),
             ScanStep::kKeep);
@@ -125,6 +124,10 @@ TEST(ScanTable, Steps) {
             ScanStep::kCollectRevokes);
   EXPECT_EQ(with(commit, [](Facts f) { f.kind = ScannedKind::kRevoke, f.matches = false; }),
             ScanStep::kSuspect);
+  const auto long_revoke = [](Facts f) { f.kind = ScannedKind::kRevoke, f.is_too_long = true; };
+  EXPECT_EQ(with(commit, long_revoke), ScanStep::kRefuseLength);
+  EXPECT_EQ(with(commit, [&](Facts f) { long_revoke(f), f.rules = RecoverAs::kLinux612; }),
+            ScanStep::kCollectRevokes);
 }
 
 TEST(BlockTable, Steps) {
@@ -140,8 +143,7 @@ TEST(BlockTable, Steps) {
 
 // A page's table whose last column is the step and whose first two are the name and the rules.
 std::vector<std::string> printed_rows(const std::string& heading) {
-  const auto page = std::filesystem::path(__FILE__).parent_path() / "../../docs/recovery.md";
-  std::ifstream file(page);
+  std::ifstream file(std::string(POWERCUT_SOURCE_DIR) + "/docs/recovery.md");
   std::vector<std::string> rows;
   std::string line;
   while (std::getline(file, line) && line != heading) {

@@ -132,11 +132,7 @@ Outcome recovered_by_kernel(Bytes image, const fs::path& folder) {
 RecoverAs rules_of_running_kernel() {
   utsname names = {};
   ::uname(&names);
-  int major = 0, minor = 0;
-  char dot = 0;
-  std::istringstream(names.release) >> major >> dot >> minor;
-  const bool is_new = major > 6 || (major == 6 && minor >= 11);
-  return is_new ? RecoverAs::kLinux : RecoverAs::kLinux61;
+  return recover_as_of_release(names.release);
 }
 
 // Differences on purpose, all in eras_test.cc too.  Those of superblocks and of needs_recovery are
@@ -147,10 +143,8 @@ bool is_compared(const DamagedLog& log, RecoverAs rules) {
   const bool is_of_superblock = log.edit && !log.name.starts_with("superblock, error");
   const bool names_log =
       log.name.starts_with("tag names") && log.name.find("unused") == log.name.npos;
-  // Linux 6.18 refuses at one outside a whole transaction, too; 6.12 did not.
-  const bool is_in_doubt = rules == RecoverAs::kLinux && log.name.starts_with("bad revoke");
   const bool is_empty = log.name.ends_with("empty");
-  return !is_of_superblock && !names_log && !is_in_doubt && !never.contains(log.name) &&
+  return !is_of_superblock && !names_log && !never.contains(log.name) &&
          !(rules == RecoverAs::kE2fsck && (is_empty || by_e2fsck.contains(log.name)));
 }
 

@@ -243,6 +243,7 @@ std::string_view recovery_rule_name(RecoveryRule rule) {
     case RecoveryRule::kDescriptorFormat: return "revoke block format";
     case RecoveryRule::kCommitChecksum: return "commit block checksum";
     case RecoveryRule::kCommitTorn: return "commit block torn";
+    case RecoveryRule::kTidGoesOn: return "tid goes on behind its commit block";
     case RecoveryRule::kFastCommits: return "fast-commit area";
     case RecoveryRule::kBlockOutside: return "block outside the file system";
   }

@@ -11,6 +11,7 @@
 //   3. Each step of the scan is decided by exactly one row of the table in decide.h.
 #pragma once
 
+#include <array>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -24,13 +25,19 @@ namespace powercut {
 
 // Whose rules: they differ in a few rows of the table, and in what becomes of a damaged log.
 enum class RecoverAs : std::uint8_t {
-  kLinux,    // Linux from 6.11 on
-  kLinux61,  // Linux 5.10 to 6.10
-  kE2fsck,   // e2fsck 1.47: replays what it can, empties the log whatever it found
+  kLinux,     // Linux 6.18, and others from 6.13 on
+  kLinux612,  // Linux 6.11 and 6.12
+  kLinux61,   // Linux 5.10 to 6.10
+  kE2fsck,    // e2fsck 1.47: replays what it can, empties the log whatever it found
 };
-// "linux", "linux-6.1", "e2fsck".
+inline constexpr std::array kAllRecoverAs = {RecoverAs::kLinux, RecoverAs::kLinux612,
+                                             RecoverAs::kLinux61, RecoverAs::kE2fsck};
+// "linux", "linux-6.12", "linux-6.1", "e2fsck".
 std::string_view recover_as_name(RecoverAs rules);
 std::optional<RecoverAs> recover_as_of(std::string_view name);
+// The rules of a Linux by its release ("6.1.0-56-cloud-amd64"); kLinux if that does not begin with
+// two numbers.  Before 5.10 other rules were in force that nobody here has asked about.
+RecoverAs recover_as_of_release(std::string_view release);
 
 // How the recovery as a whole ends, in Linux's terms.
 enum class RecoveryEnd : std::uint8_t {
@@ -51,6 +58,7 @@ enum class RecoveryRule : std::uint8_t {
   kDescriptorFormat,     // a revoke block whose records go past its end
   kCommitChecksum,       // a commit block does not match (or, with kV1, its transaction does not)
   kCommitTorn,           // a commit block would match if all behind its header was zero
+  kTidGoesOn,            // behind a damaged commit block its tid goes on, and later tids come
   kFastCommits,          // the fast-commit area cannot be read; the log itself is sound
   kBlockOutside,         // a tag names a block past the file system, or one of the log itself
 };
@@ -97,7 +105,8 @@ struct RecoveryPlan {
   std::vector<LoggedTransaction> transactions;  // whole ones, oldest first
   // In log order, what stopped the scan last.  With kClean: only what the implementation itself
   // does not notice.  kCommitChecksum: damaged commit blocks of an async journal with crc32c, where
-  // whole transactions are dropped or a damaged one is replayed without a word, and that of tid 0;
+  // whole transactions are dropped or a damaged one is replayed without a word, that of tid 0, and
+  // one whose tid goes on behind it;
   // kBlockOutside, with kE2fsck.
   std::vector<Damage> damages;
   // What was accepted although it is not whole (kCommitTorn).

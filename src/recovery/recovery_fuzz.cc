@@ -89,7 +89,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   RecoveryOptions options;
   if ((data[0] & 2) != 0) options.up_to = Tid(data[0] >> 2);
   options.verify_data = (data[0] & 128) == 0;
-  options.recover_as = static_cast<RecoverAs>(data[1] % 3);
+  options.recover_as = kAllRecoverAs[data[1] % kAllRecoverAs.size()];
   options.lists_fast_commits = (data[1] & 128) != 0;
   const auto plan = plan_recovery(device, map, options);
   if (!plan) return 0;

@@ -4,7 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <functional>
+#include <map>
 #include <set>
 #include <string>
 
@@ -25,14 +27,29 @@ constexpr std::uint64_t kDeviceBlocks = 300;
 constexpr BlockNo kJournalAt{100};
 constexpr std::uint32_t kLogBlocks = 48;
 
+// What a device holds before any journal is put there; made once for each block size.
+const Contents& random_home(std::uint32_t block_bytes) {
+  static std::map<std::uint32_t, Contents> all;
+  Contents& home = all[block_bytes];
+  if (!home.empty()) return home;
+  home.resize(kDeviceBlocks * block_bytes);
+  Prng(7).fill(home);
+  return home;
+}
+
+// Sanitizers make a comparison byte by byte slow.
+bool is_same(Bytes a, Bytes b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
 // A device of random home blocks, with the journal that `builder` holds.
 struct Scene {
   explicit Scene(const JournalBuilder& builder)
       : block_bytes(builder.spec().block_bytes),
         map(map_in_one_run(kJournalAt, builder.spec().log_block_count, block_bytes, kDeviceBlocks)),
-        device(kDeviceBlocks * block_bytes) {
-    Prng(7).fill(device.bytes());
-    before.assign(device.bytes().begin(), device.bytes().end());
+        device(kDeviceBlocks * block_bytes),
+        before(random_home(block_bytes)) {
+    std::ranges::copy(before, device.bytes().begin());
     EXPECT_TRUE(builder.write_to(device, map));
   }
   Bytes block(Bytes all, std::uint64_t number) const {
@@ -42,7 +59,7 @@ struct Scene {
   std::uint32_t block_bytes;
   JournalMap map;
   MemoryDevice device;
-  Contents before;  // the home blocks before any recovery
+  const Contents& before;  // the home blocks before any recovery
 };
 
 // Reads in pieces of odd sizes, so that pieces begin and end inside blocks.
@@ -87,8 +104,8 @@ void expect_home(const Scene& scene, const JournalBuilder& builder, const Recove
     const auto news = kept.contains(number) ? expected.end() : expected.find(number);
     const Bytes wanted =
         news != expected.end() ? Bytes(news->second) : scene.block(scene.before, number);
-    EXPECT_TRUE(std::ranges::equal(scene.block(applied, number), wanted)) << "applied " << number;
-    EXPECT_TRUE(std::ranges::equal(scene.block(seen, number), wanted)) << "view " << number;
+    EXPECT_TRUE(is_same(scene.block(applied, number), wanted)) << "applied " << number;
+    EXPECT_TRUE(is_same(scene.block(seen, number), wanted)) << "view " << number;
   }
   const auto after = JournalSuperblock::parse(scene.block(applied, kJournalAt.value()));
   ASSERT_TRUE(after);
@@ -167,7 +184,7 @@ constexpr Outcome refused(RecoveryRule rule, std::size_t whole, std::size_t repl
 constexpr Outcome kBadCommit = refused(RecoveryRule::kCommitChecksum, 1, 3);
 constexpr Outcome kBadData = refused(RecoveryRule::kDataChecksum, 3, 5);
 constexpr Outcome kBadTail = refused(RecoveryRule::kDescriptorChecksum, 1, 0);
-constexpr Outcome kBadFormat = refused(RecoveryRule::kDescriptorFormat, 3, 0);
+constexpr Outcome kBadFormat = refused(RecoveryRule::kDescriptorFormat, 1, 0);
 constexpr Outcome kNothingRevoked = {RecoveryEnd::kClean, RecoveryRule::kLogEnds, 3, 7};
 
 Outcome outcome_of(const RecoveryPlan& plan) {
@@ -437,7 +454,7 @@ TEST(Recovery, AsOfEachTransaction) {
         const auto news = expected.find(number);
         const Bytes wanted =
             news != expected.end() ? Bytes(news->second) : scene.block(scene.before, number);
-        EXPECT_TRUE(std::ranges::equal(scene.block(seen, number), wanted)) << number;
+        EXPECT_TRUE(is_same(scene.block(seen, number), wanted)) << number;
       }
       // Emptied with a tid beyond those that are still in the ring.
       OverlayDevice target(scene.device);
@@ -635,7 +652,7 @@ TEST(Recovery, ADescriptorWithoutLastTag) {
 TEST(Recovery, ATornCommitBlock) {
   for (const JournalSpec& spec : all_specs()) {
     if (spec.checksum != ChecksumKind::kV2 && spec.checksum != ChecksumKind::kV3) continue;
-    for (const RecoverAs rules : {RecoverAs::kLinux, RecoverAs::kLinux61, RecoverAs::kE2fsck}) {
+    for (const RecoverAs rules : kAllRecoverAs) {
       SCOPED_TRACE(text_of(spec) + ", " + std::string(recover_as_name(rules)));
       for (const std::size_t offset : {std::size_t{63}, std::size_t{64}, std::size_t{1023}}) {
         JournalBuilder builder(spec);
@@ -643,7 +660,8 @@ TEST(Recovery, ATornCommitBlock) {
         const Scene scene(builder);
         const auto plan = plan_recovery(scene.device, scene.map, {.recover_as = rules});
         ASSERT_TRUE(plan);
-        const bool is_accepted = rules == RecoverAs::kLinux && offset >= 64;
+        const bool knows_torn = rules == RecoverAs::kLinux || rules == RecoverAs::kLinux612;
+        const bool is_accepted = knows_torn && offset >= 64;
         EXPECT_EQ(outcome_of(*plan), is_accepted ? kAll : kBadCommit) << offset;
         EXPECT_EQ(plan->notices.size(), is_accepted ? 1u : 0u);
         EXPECT_EQ(plan->damages.size(), is_accepted ? 0u : 1u);
@@ -696,7 +714,7 @@ TEST(Recovery, RefusesWhatItDoesNotKnow) {
   };
   // Left over: Linux takes no notice, e2fsck gives up.
   put_commit(3);
-  for (const RecoverAs rules : {RecoverAs::kLinux, RecoverAs::kLinux61, RecoverAs::kE2fsck}) {
+  for (const RecoverAs rules : kAllRecoverAs) {
     const auto stale = plan_recovery(scene.device, scene.map, {.recover_as = rules});
     ASSERT_TRUE(stale);
     const bool is_ignored = rules != RecoverAs::kE2fsck;
@@ -705,7 +723,7 @@ TEST(Recovery, RefusesWhatItDoesNotKnow) {
   // The first commit is not whole: all refuse, before they replay anything.
   put_commit(4);
   scene.device.bytes()[area + 20] ^= 1;
-  for (const RecoverAs rules : {RecoverAs::kLinux, RecoverAs::kLinux61, RecoverAs::kE2fsck}) {
+  for (const RecoverAs rules : kAllRecoverAs) {
     const auto torn = plan_recovery(scene.device, scene.map, {.recover_as = rules});
     ASSERT_TRUE(torn);
     EXPECT_EQ(outcome_of(*torn), refused(RecoveryRule::kFastCommits, 3, 0));

@@ -53,11 +53,11 @@ class Scanner {
     std::uint32_t v1_sum = 0;  // v1_sum_ with this descriptor
     CommitBlock commit;
   };
-  // A damaged commit block in an async journal: the log ends before it.
+  // A damaged commit block: the log ends before its transaction.
   struct Drop {
     Damage damage;
-    std::size_t index;     // in scan_.whole
-    bool is_lost = false;  // a commit block came behind it
+    std::size_t index;        // in scan_.whole
+    bool is_noticed = false;  // it is among scan_.damages
   };
 
   bool is_cut_short() const { return options_.up_to && options_.up_to->comes_before(expected_); }
@@ -79,9 +79,13 @@ class Scanner {
   void commit(const Look& look);
   void drop(const Look& look);
   void keep(const Look& look);
-  void lose_dropped();
+  void fail_at(const Look& look);
+  void forget(const Look& look);
+  void close_current(const Look& look);
+  void notice_dropped();
   void end(RecoveryRule rule);
-  void refuse(const Damage& damage, bool is_replay_refused);
+  void refuse_all(const Damage& damage);
+  void refuse_early_end();
   Damage commit_damage(const Look& look, RecoveryRule rule) const;
 
   const JournalSuperblock& superblock_;
@@ -96,7 +100,10 @@ class Scanner {
   ScannedTransaction current_;
   std::uint32_t v1_sum_ = ~std::uint32_t{0};
   std::optional<Damage> suspect_;  // in the current transaction
-  std::optional<Drop> dropped_;    // the last one
+  // The current transaction had a commit block, which did not match: nothing behind it counts.
+  bool is_closed_ = false;
+  std::optional<Drop> dropped_;  // the last one
+  bool has_failed_ = false;      // the recovery is refused because of dropped_
   std::uint64_t last_seconds_ = 0;
   LogScan scan_;
 };
@@ -117,6 +124,7 @@ void Scanner::begin_transaction() {
   current_.logged.tid = expected_;
   current_.logged.first = position_;
   suspect_.reset();
+  is_closed_ = false;
 }
 
 void Scanner::look_at_descriptor(Bytes block, Look& look) const {
@@ -130,6 +138,7 @@ void Scanner::look_at_revokes(Bytes block, Look& look) const {
   look.checksum = tail_checksum(block, format_);
   look.facts.matches = is_right(look.checksum);
   look.revokes = revokes_that_fit(block, format_);
+  look.facts.is_too_long = !look.revokes;
 }
 
 void Scanner::look_at_commit(Bytes block, Look& look) const {
@@ -182,7 +191,7 @@ Result<void> Scanner::take_descriptor(const Look& look) {
     advance(budget_);
     return {};
   }
-  for (std::uint32_t i = 0; i < count; ++i) {
+  for (std::uint32_t i = 0; i < count && !is_closed_; ++i) {
     const Tag& tag = look.tags[i];
     current_.logged.blocks.push_back(
         {tag.block, after(1 + i), tag.is_escaped, BlockVerdict::kReplay});
@@ -200,7 +209,7 @@ Result<void> Scanner::sum_data(std::uint32_t count) {
     const Bytes block = TRY(window_.block(after(1 + i)));
     if (sums_v1_) {
       v1_sum_ = crc32_be(v1_sum_, block);
-    } else {
+    } else if (!is_closed_) {
       current_.computed.push_back(tag_checksum(block, format_, expected_));
     }
   }
@@ -208,11 +217,11 @@ Result<void> Scanner::sum_data(std::uint32_t count) {
 }
 
 void Scanner::take_revokes(const Look& look) {
-  if (look.revokes) {
+  if (look.revokes && !is_closed_) {
     std::vector<BlockNo>& revokes = current_.logged.revokes;
     revokes.insert(revokes.end(), look.revokes->begin(), look.revokes->end());
-  } else if (!current_.bad_revoke) {
-    current_.bad_revoke = Damage{RecoveryRule::kDescriptorFormat, expected_, position_, BlockNo(0)};
+  } else if (!is_closed_ && !current_.bad_revoke) {
+    current_.bad_revoke = Damage{RecoveryRule::kDescriptorFormat, expected_, position_};
   }
   advance(1);
 }
@@ -229,10 +238,18 @@ void Scanner::suspect(const Look& look) {
   advance(1 + static_cast<std::uint32_t>(look.tags.size()));
 }
 
-// The current transaction ends with the commit block at position_.
-void Scanner::commit(const Look& look) {
+// What a replay takes for the current transaction ends with the commit block at position_.
+void Scanner::close_current(const Look& look) {
+  if (is_closed_) return;
   current_.logged.commit = position_;
   current_.logged.commit_seconds = look.commit.seconds;
+  is_closed_ = true;
+}
+
+// The current transaction ends with the commit block at position_.
+void Scanner::commit(const Look& look) {
+  current_.goes_on = is_closed_;
+  close_current(look);
   last_seconds_ = look.commit.seconds;
   scan_.whole.push_back(std::move(current_));
   expected_ = expected_.next();
@@ -245,10 +262,30 @@ Damage Scanner::commit_damage(const Look& look, RecoveryRule rule) const {
 }
 
 // A commit block lies behind the dropped one: that one is damage.
-void Scanner::lose_dropped() {
-  if (!dropped_ || dropped_->is_lost) return;
-  dropped_->is_lost = true;
+void Scanner::notice_dropped() {
+  if (!dropped_ || dropped_->is_noticed) return;
+  dropped_->is_noticed = true;
   scan_.damages.push_back(dropped_->damage);
+}
+
+// The recovery is refused, and yet the scan goes on with the same tid: what comes may be worse.
+// This commit block's time is none that later ones are compared with.
+void Scanner::fail_at(const Look& look) {
+  has_failed_ = true;
+  if (!look.facts.has_dropped) {
+    dropped_ = Drop{commit_damage(look, RecoveryRule::kCommitChecksum), scan_.whole.size()};
+  }
+  notice_dropped();
+  close_current(look);
+  advance(1);
+}
+
+// The same for tid 0, which stands for "none": neither the end of the log nor the failure is known
+// any more.
+void Scanner::forget(const Look& look) {
+  fail_at(look);
+  dropped_.reset();
+  has_failed_ = false;
 }
 
 void Scanner::drop(const Look& look) {
@@ -263,7 +300,8 @@ void Scanner::keep(const Look& look) {
 }
 
 void Scanner::end(RecoveryRule rule) {
-  scan_.end_rule = rule;
+  scan_.end_rule = has_failed_ ? RecoveryRule::kCommitChecksum : rule;
+  scan_.is_refused = has_failed_;
   scan_.end_block = position_;
   scan_.next_tid = expected_;
   scan_.is_cut_short = is_cut_short();
@@ -274,11 +312,26 @@ void Scanner::end(RecoveryRule rule) {
   scan_.whole.resize(dropped_->index);
 }
 
-void Scanner::refuse(const Damage& damage, bool is_replay_refused) {
+void Scanner::refuse_all(const Damage& damage) {
   end(damage.rule);
+  scan_.end_rule = damage.rule;
   scan_.damages.push_back(damage);
-  scan_.is_refused = true;
-  scan_.is_replay_refused = is_replay_refused;
+  scan_.is_refused = scan_.is_replay_refused = true;
+}
+
+// A later pass takes the first commit block of a tid for the end of its transaction, and finds no
+// further one where the tid goes on: it ends sooner than this pass has said, unless that
+// transaction is the last.
+void Scanner::refuse_early_end() {
+  if (scan_.is_replay_refused || scan_.whole.empty()) return;
+  const auto last = scan_.whole.end() - 1;
+  const auto early = std::find_if(scan_.whole.begin(), last,
+                                  [](const ScannedTransaction& each) { return each.goes_on; });
+  if (early == last) return;
+  const Damage damage = {RecoveryRule::kTidGoesOn, early->logged.tid, early->logged.commit};
+  scan_.damages.push_back(damage);
+  scan_.end_rule = damage.rule;
+  scan_.is_refused = scan_.is_replay_refused = true;
 }
 
 Result<bool> Scanner::step(const Look& look) {
@@ -292,17 +345,17 @@ Result<bool> Scanner::step(const Look& look) {
       scan_.notices.push_back(commit_damage(look, RecoveryRule::kCommitTorn));
       [[fallthrough]];
     case ScanStep::kCommitWhole:
-      lose_dropped();
+      notice_dropped();
       commit(look);
       // The sum of a v1 transaction that was dropped goes on into the next.
       v1_sum_ = ~std::uint32_t{0};
       return true;
     case ScanStep::kDrop:
-      lose_dropped();
+      notice_dropped();
       drop(look);
       return true;
     case ScanStep::kKeep:
-      lose_dropped();
+      notice_dropped();
       keep(look);
       return true;
     case ScanStep::kLogEnds:
@@ -311,17 +364,14 @@ Result<bool> Scanner::step(const Look& look) {
                                  : RecoveryRule::kLogEnds);
       return false;
     case ScanStep::kStale: end(RecoveryRule::kStaleCommit); return false;
-    case ScanStep::kLogEndsLost:
-      scan_.damages.push_back(commit_damage(look, RecoveryRule::kCommitChecksum));
-      end(RecoveryRule::kCommitChecksum);
-      return false;
+    case ScanStep::kForget: forget(look); return true;
     case ScanStep::kRefuseAll:
-      lose_dropped();
-      refuse(*suspect_, true);
+      notice_dropped();
+      refuse_all(*suspect_);
       return false;
-    case ScanStep::kRefuseRest:
-      refuse(dropped_ ? dropped_->damage : commit_damage(look, RecoveryRule::kCommitChecksum),
-             false);
+    case ScanStep::kRefuseRest: fail_at(look); return true;
+    case ScanStep::kRefuseLength:
+      refuse_all({RecoveryRule::kDescriptorFormat, expected_, position_});
       return false;
     case ScanStep::kAsDamaged: break;
   }
@@ -333,6 +383,7 @@ Result<LogScan> Scanner::run() {
     const Look next = TRY(look());
     goes_on = TRY(step(next));
   }
+  refuse_early_end();
   return std::move(scan_);
 }
 

@@ -25,6 +25,9 @@ struct ScannedTransaction {
   LoggedTransaction logged;              // all verdicts still kReplay
   std::vector<std::uint32_t> checksums;  // of logged.blocks, as their tags have them
   std::vector<std::uint32_t> computed;   // as they are; empty where they are not looked at
+  // Behind its commit block, which does not match, more blocks have its tid, and in the end a
+  // commit block that matches.  They count for the scan alone.
+  bool goes_on = false;
   // A revoke block whose count goes past its end.
   std::optional<Damage> bad_revoke;
 };

@@ -125,10 +125,25 @@ bool has_damage(const RecoveryPlan& plan, RecoveryRule rule) {
   return std::ranges::count(plan.damages, rule, &Damage::rule) != 0;
 }
 
+Tid last_failed(const RecoveryPlan& plan) {
+  Tid last;
+  for (const Damage& damage : plan.damages) {
+    if (damage.rule == RecoveryRule::kCommitChecksum) last = damage.tid;
+  }
+  return last;
+}
+
 // Damage of which only we speak, since the others do not notice it or do not come to it.
 bool is_unheard_of(const Damage& damage, const RecoveryPlan& plan) {
   if (damage.rule == RecoveryRule::kDataChecksum) {
     return has_damage(plan, RecoveryRule::kDescriptorChecksum);  // nothing is replayed
+  }
+  // A transaction that failed is noted down in place of an earlier one, and named if there is a
+  // replay.
+  if (damage.rule == RecoveryRule::kCommitChecksum &&
+      (has_damage(plan, RecoveryRule::kDescriptorChecksum) ||
+       has_damage(plan, RecoveryRule::kTidGoesOn) || damage.tid != last_failed(plan))) {
+    return true;
   }
   const bool is_async_crc32c = plan.superblock.has(JournalIncompat::kAsyncCommit) &&
                                plan.superblock.format().tail_bytes() != 0;

@@ -35,11 +35,13 @@ constexpr std::array kReadWriteFields = {
 };
 
 struct KernelVersion {
+  std::string release;
   int major = 0, minor = 0;
   static KernelVersion running() {
     utsname names = {};
     ::uname(&names);
     KernelVersion version;
+    version.release = names.release;
     char dot = 0;
     std::istringstream(names.release) >> version.major >> dot >> version.minor;
     return version;
@@ -55,9 +57,7 @@ class KernelWitness final : public Witness {
   std::string name() const override {
     return kind_ == MountKind::kReadOnly ? "mount -o ro" : "mount -o rw";
   }
-  RecoverAs rules() const override {
-    return version_.is_from(6, 11) ? RecoverAs::kLinux : RecoverAs::kLinux61;
-  }
+  RecoverAs rules() const override { return recover_as_of_release(version_.release); }
   std::span<const OwnField> own_fields() const override {
     if (kind_ == MountKind::kReadOnly) return kMountFields;
     return kReadWriteFields;

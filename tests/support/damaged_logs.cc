@@ -4,6 +4,7 @@
 #include "base/stored_int.h"
 #include "format/ext4.h"
 #include "format/jbd2_disk.h"
+#include "tests/support/repeated_tid_logs.h"
 
 namespace powercut::testing {
 namespace {
@@ -429,6 +430,7 @@ std::vector<DamagedLog> damaged_logs() {
   add_journal_homes(logs);
   add_superblocks(logs);
   add_bad_revokes(logs);
+  for (DamagedLog& each : repeated_tid_logs()) logs.push_back(std::move(each));
   return logs;
 }
 

@@ -49,6 +49,8 @@ TEST_F(Eras, ATornCommitBlockIsAcceptedSinceLinux611) {
     if (!proof) return;
     SCOPED_TRACE(proof->output + proof->errors);
     const Json json = proof->json;
+    EXPECT_EQ(json["rules"], each.mounts ? "linux-6.12" : "linux-6.1");
+    EXPECT_EQ(json["refused_by_us"], !each.mounts);
     EXPECT_EQ(json["linux"]["mounts"], each.mounts);
     EXPECT_EQ(json["linux"]["refuses"], !each.mounts);
     EXPECT_NE(json["linux"]["lines"].dump().find(each.says), std::string::npos);

@@ -29,19 +29,20 @@ std::vector<std::string> lines_with(const std::string& text,
   return lines;
 }
 
-Result<void> ask_ourselves(Proof& proof) {
+Result<void> ask_ourselves(Proof& proof, RecoverAs rules) {
   File file = TRY(File::open(proof.image, File::Access::kRead));
   const StoreDevice device(file);
   const Volume volume = TRY(Volume::open(device));
   const JournalMap map = TRY(locate_journal(volume));
   proof.block_bytes = map.block_bytes();
-  proof.plan = TRY(plan_recovery(device, map));
+  proof.plan = TRY(plan_recovery(device, map, {.recover_as = rules}));
   for (const Damage& damage : proof.plan.damages) {
     std::string owner;
     if (damage.rule == RecoveryRule::kDataChecksum) {
       RecoveryOptions as_of;
       as_of.up_to = damage.tid;
       as_of.verify_data = false;
+      as_of.recover_as = rules;
       const RecoveryPlan plan = TRY(plan_recovery(device, map, as_of));
       const RecoveredView view(device, map, plan);
       const auto seen = Volume::open(view);
@@ -190,7 +191,9 @@ std::vector<BlockNo> blocks_named_in(const std::vector<std::string>& lines) {
 Result<Proof> prove(const ProveOptions& options, const LabEnvironment& environment) {
   Proof proof;
   proof.image = options.image;
-  TRY(ask_ourselves(proof));
+  const auto rules =
+      options.kernel ? recover_as_of_release(options.kernel->release) : RecoverAs::kLinux;
+  TRY(ask_ourselves(proof, rules));
   const TempDirectory folder = TRY(TempDirectory::make("prove"));
   auto e2fsck = ask_e2fsck(options.image, folder.path());
   if (e2fsck) {

@@ -1,6 +1,6 @@
 // What a crashed image comes to: three opinions on one image, none of which changes it.
 //
-//   ours     the plan of our recovery
+//   ours     the plan of our recovery, by the rules of the kernel that is asked
 //   e2fsck   e2fsck -fy on a copy: of a bad journal block it only complains, and empties the log
 //   Linux    a mount by a real kernel in a virtual machine, of a copy: it refuses
 #pragma once
@@ -46,7 +46,7 @@ struct Proof {
 
 struct ProveOptions {
   std::filesystem::path image;
-  std::optional<KernelImage> kernel;  // absent: Linux is not asked
+  std::optional<KernelImage> kernel;  // absent: Linux is not asked, our rules are RecoverAs::kLinux
   Accelerator accelerator = Accelerator::kAuto;
 };
 

@@ -2,7 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+
+#include "block/memory_device.h"
 #include "host/machine.h"
+#include "reader/volume.h"
+#include "tests/support/damaged_logs.h"
+#include "tests/support/e2fs_image.h"
 
 namespace powercut::lab {
 namespace {
@@ -104,6 +110,43 @@ TEST_F(ImageNotes, WhatIsNoTextCountsAsEmpty) {
   const auto note = read_image_note(image_);
   ASSERT_TRUE(note);
   EXPECT_EQ(note->kernel_name, "");
+}
+
+// By the rules of the kernel that is to be asked, also where it cannot be.
+TEST(Prove, RecoversAsTheKernelThatIsAskedWould) {
+  SKIP_WITHOUT_TOOL("mke2fs");
+  const testing::E2fsImage image({.mke2fs = "-b 1024 -J size=1", .size = "3M"});
+  ASSERT_TRUE(image.is_made()) << image.log();
+  {
+    MemoryDevice device(image.bytes());
+    const auto volume = Volume::open(device);
+    ASSERT_TRUE(volume);
+    const auto map = locate_journal(*volume);
+    ASSERT_TRUE(map);
+    for (const testing::DamagedLog& log : testing::damaged_logs()) {
+      if (log.name != "commit torn") continue;
+      const JournalSpec spec = testing::damaged_log_spec(*map, ChecksumKind::kV3, true, false);
+      testing::put_damaged_log(log, spec, *map, device);
+    }
+    std::ofstream file(image.path(), std::ios::binary);
+    file.write(reinterpret_cast<const char*>(device.bytes().data()),
+               static_cast<std::streamsize>(device.size_bytes()));
+  }
+  const auto folder = TempDirectory::make("prove-test");
+  ASSERT_TRUE(folder);
+  const SteadyClock clock;
+  const LabEnvironment environment{clock, folder->path(), {}, {}};
+  const auto refuses = [&](const char* release) {
+    ProveOptions options;
+    options.image = image.path();
+    options.kernel.emplace().release = release;
+    const auto proof = prove(options, environment);
+    EXPECT_TRUE(proof && proof->kernel && !proof->kernel->trouble.empty());
+    return proof && proof->is_damaged();
+  };
+  EXPECT_TRUE(refuses("6.1.0-56-cloud-amd64"));
+  EXPECT_FALSE(refuses("6.12.30+bpo-amd64"));
+  EXPECT_FALSE(refuses("6.18.44"));
 }
 
 TEST_F(ImageNotes, AnImageThatIsNoFileSystemIsAnErrorOfItsOwn) {

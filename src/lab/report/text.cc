@@ -206,10 +206,12 @@ std::string proof_text(const Proof& proof, const ImageNote* note) {
             std::to_string(note->finding->log_block.value()) + "\n";
   }
   text += fmt::format(
-      "  ours      {}: {} transactions whole, {} blocks to replay, {} revoked, {} damaged\n",
-      version_word(proof.plan), grouped(proof.plan.transactions.size()),
-      grouped(proof.plan.replay_count), grouped(proof.plan.revoked_count),
-      grouped(proof.plan.damages.size()));
+      "  ours      {}, by the rules of {}: {} transactions whole, {} blocks to replay, {} revoked, "
+      "{} "
+      "damaged\n",
+      version_word(proof.plan), recover_as_name(proof.plan.recover_as),
+      grouped(proof.plan.transactions.size()), grouped(proof.plan.replay_count),
+      grouped(proof.plan.revoked_count), grouped(proof.plan.damages.size()));
   for (std::size_t i = 0; i < proof.plan.damages.size(); ++i) {
     const Damage& damage = proof.plan.damages[i];
     text += fmt::format(

@@ -134,7 +134,7 @@ TEST_P(StructureWalk, EqualsANewJudge) {
   ASSERT_EQ(walker.followed(), "clean\n");
   constexpr std::uint64_t kSeed = 20261125;
   Prng prng(kSeed);
-  for (int step = 0; step < 150; ++step) {
+  for (int step = 0; step < 100; ++step) {
     SCOPED_TRACE(fmt::format("seed {} step {}", kSeed, step));
     walker.step(prng, 1 + prng.below(prng.below(10) == 0 ? 60 : 4));
     ASSERT_EQ(walker.followed(), walker.begun());

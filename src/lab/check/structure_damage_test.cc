@@ -1,5 +1,7 @@
 // One planted damage for each rule of the structure judge: that rule is found, and e2fsck -fn
 // objects too, but for the differences that are listed.
+#include <gtest/gtest.h>
+
 #include <algorithm>
 
 #include "base/crc32c.h"
@@ -7,6 +9,7 @@
 #include "format/ext4_xattr.h"
 #include "lab/check/structure_test_support.h"
 #include "reader/volume.h"
+#include "tests/support/e2fs_image.h"
 #include "tests/support/raw_ext4.h"
 
 namespace powercut::lab {

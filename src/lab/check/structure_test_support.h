@@ -2,13 +2,11 @@
 // judge says of them in one text.
 #pragma once
 
-#include <gtest/gtest.h>
-
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 
 #include "lab/check/structure_judge.h"
-#include "tests/support/e2fs_image.h"
 
 namespace powercut::lab::structure_testing {
 

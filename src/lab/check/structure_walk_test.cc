@@ -1,9 +1,11 @@
 // The structure judge that follows changes says of every state what one says that begins with it:
 // over random walks through good and damaged states, of file systems with 2,000 files.
 #include <fmt/format.h>
+#include <gtest/gtest.h>
 
 #include "base/prng.h"
 #include "lab/check/structure_test_support.h"
+#include "tests/support/e2fs_image.h"
 
 namespace powercut::lab {
 namespace {

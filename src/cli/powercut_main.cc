@@ -12,6 +12,7 @@ int main(int argument_count, char** arguments) {
   add_run(line);
   add_prove(line);
   add_verify(line);
+  add_record(line);
   add_journal(line);
   add_image(line);
   add_workload(line);

@@ -11,7 +11,11 @@ class BlockStream::Maker {
     mixed_.resize(stream.block_bytes());
   }
 
-  Result<void> take(const RecordedEvent& event) {
+  // `pieces`: of the event, as long as blocks and from `reader`; none: the event has its data.
+  Result<void> take(const RecordedEvent& event, std::span<const Piece> pieces = {},
+                    RecordingReader* reader = nullptr) {
+    pieces_ = pieces;
+    reader_ = reader;
     switch (event.kind) {
       case EventKind::kBase: return take_base(event);
       case EventKind::kSubmitted: return take_submitted(event);
@@ -41,6 +45,7 @@ class BlockStream::Maker {
   template <class Visit>
   Result<void> for_each_block(std::uint64_t offset, std::uint64_t length, const std::uint8_t* data,
                               Visit visit) {
+    if (!pieces_.empty()) return for_each_piece_of_it(visit);
     const std::uint64_t size = stream_.block_bytes();
     for (std::uint64_t at = offset; at < offset + length;) {
       const std::uint64_t block = at / size;
@@ -50,6 +55,26 @@ class BlockStream::Maker {
       at = end;
     }
     return {};
+  }
+  template <class Visit>
+  Result<void> for_each_piece_of_it(Visit visit) {
+    for (const Piece& piece : pieces_) {
+      visit(BlockNo(piece.offset / stream_.block_bytes()), TRY(content_of_piece(piece)));
+    }
+    return {};
+  }
+  Result<ContentId> content_of_piece(const Piece& piece) {
+    const std::uint32_t size = stream_.block_bytes();
+    const bool is_whole = piece.length == size;
+    if (is_whole && piece.content == kZeroes) return kZeroContent;
+    const auto known = is_whole ? ids_.find(piece.content.value()) : ids_.end();
+    if (known != ids_.end()) return known->second;
+    piece_bytes_.clear();
+    TRY(reader_->append_bytes(piece, piece_bytes_));
+    const ContentId id = TRY(
+        content_of(piece.offset / size, piece.offset % size, piece.length, piece_bytes_.data()));
+    if (is_whole) ids_.emplace(piece.content.value(), id);
+    return id;
   }
   Result<ContentId> content_of(std::uint64_t block, std::uint64_t first, std::uint64_t count,
                                const std::uint8_t* data) {
@@ -110,17 +135,45 @@ class BlockStream::Maker {
   std::vector<ContentId> current_;  // with every request so far done; empty before the first
   std::unordered_map<std::uint64_t, StreamEvent> open_;
   std::vector<std::uint8_t> mixed_;
+  std::span<const Piece> pieces_;  // of the event that is taken
+  RecordingReader* reader_ = nullptr;
+  std::unordered_map<std::uint32_t, ContentId> ids_;  // of contents as long as a block, by number
+  std::vector<std::uint8_t> piece_bytes_;
 };
 
-Result<BlockStream> BlockStream::make(const Recording& recording, std::uint32_t block_bytes,
-                                      std::uint64_t memory_max) {
-  if (recording.disk_bytes % block_bytes != 0) {
+Result<BlockStream> BlockStream::make_empty(std::uint64_t disk_bytes, std::uint32_t block_bytes,
+                                            std::uint64_t memory_max) {
+  if (disk_bytes % block_bytes != 0) {
     return fail(Errc::kInvalid, "recording: the disk is no whole number of blocks", block_bytes);
   }
   BlockStream stream(std::make_unique<ContentPool>(block_bytes, memory_max));
-  stream.base_.resize(recording.disk_bytes / block_bytes, kZeroContent);
+  stream.base_.resize(disk_bytes / block_bytes, kZeroContent);
+  return stream;
+}
+
+Result<BlockStream> BlockStream::make(const Recording& recording, std::uint32_t block_bytes,
+                                      std::uint64_t memory_max) {
+  BlockStream stream = TRY(make_empty(recording.disk_bytes, block_bytes, memory_max));
   Maker maker(stream, memory_max);
   for (const RecordedEvent& event : recording.events) TRY(maker.take(event));
+  return stream;
+}
+
+Result<BlockStream> BlockStream::make(RecordingReader& reader, std::uint32_t block_bytes,
+                                      std::uint64_t memory_max, const EventWindow& window) {
+  BlockStream stream = TRY(make_empty(reader.facts().disk_bytes, block_bytes, memory_max));
+  if (window.first != 0) TRY(reader.start_at(window.first));
+  Maker maker(stream, memory_max);
+  while (const PiecedEvent* const pieced = TRY(reader.next_pieced())) {
+    if (pieced->number && *pieced->number >= window.end) break;
+    RecordedEvent event = pieced->event;
+    if (block_bytes == disk::kUnitBytes) {
+      TRY(maker.take(event, pieced->pieces, &reader));
+      continue;
+    }
+    if (carries_data(event)) event.data = TRY(reader.data_of(*pieced));
+    TRY(maker.take(event));
+  }
   return stream;
 }
 

@@ -16,6 +16,7 @@
 
 #include "lab/record/content_pool.h"
 #include "lab/record/recording_file.h"
+#include "lab/record/recording_reader.h"
 
 namespace powercut::lab {
 
@@ -38,12 +39,23 @@ struct StreamEvent {
   std::uint32_t mark = 0;  // kMark: its text, as an index
 };
 
+// Events of a recording by their numbers: `first` and those after it, before `end`.
+struct EventWindow {
+  std::uint64_t first = 0;  // 0: the first that is there
+  std::uint64_t end = UINT64_MAX;
+};
+
 class BlockStream {
  public:
   // Errors: kLimit: contents or blocks beyond `memory_max` bytes; kInvalid: `block_bytes` does not
   // divide the disk.
   static Result<BlockStream> make(const Recording& recording, std::uint32_t block_bytes,
                                   std::uint64_t memory_max);
+  // The same of a part of a recording that need not fit memory.  Contents that are as long as a
+  // block are taken over without being put together and hashed again.  `reader` is fresh.
+  // Errors: as above, and as RecordingReader::start_at() and next().
+  static Result<BlockStream> make(RecordingReader& reader, std::uint32_t block_bytes,
+                                  std::uint64_t memory_max, const EventWindow& window);
 
   std::uint32_t block_bytes() const { return pool_->block_bytes(); }
   std::uint64_t block_count() const { return base_.size(); }
@@ -61,6 +73,8 @@ class BlockStream {
  private:
   explicit BlockStream(std::unique_ptr<ContentPool> pool) : pool_(std::move(pool)) {}
   class Maker;
+  static Result<BlockStream> make_empty(std::uint64_t disk_bytes, std::uint32_t block_bytes,
+                                        std::uint64_t memory_max);
 
   std::unique_ptr<ContentPool> pool_;
   std::vector<ContentId> base_;

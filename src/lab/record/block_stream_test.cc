@@ -5,6 +5,7 @@
 #include "block/memory_device.h"
 #include "host/machine.h"
 #include "lab/record/recorded_disk.h"
+#include "lab/record/recording_test_support.h"
 
 namespace powercut::lab {
 namespace {
@@ -73,6 +74,50 @@ TEST_F(BlockStreamTest, GivesRequestsAsWholeBlocks) {
   EXPECT_EQ(stream.pool().bytes(writes[1].content)[512], 0);
   EXPECT_EQ(stream.mark(stream.events()[2]), "here");
   EXPECT_EQ(stream.writes(stream.events()[3])[0].content, kZeroContent);
+}
+
+// What a stream says, in words that do not depend on the numbers that contents have in it.
+std::string said(const BlockStream& stream) {
+  std::string text;
+  for (const ContentId id : stream.base())
+    text += std::to_string(stream.pool().hash(id).low) + "\n";
+  for (const StreamEvent& event : stream.events()) {
+    text += std::to_string(static_cast<int>(event.kind)) + (event.is_fua ? "f" : "") +
+            std::to_string(event.sequence);
+    for (const BlockWrite& write : stream.writes(event)) {
+      text += " " + std::to_string(write.block.value()) + "=" +
+              std::to_string(stream.pool().hash(write.content).low);
+    }
+    text += "\n";
+  }
+  return text;
+}
+
+TEST_F(BlockStreamTest, AStreamOfAReaderIsThatOfTheWholeRecording) {
+  const auto path = folder_.path() / "random";
+  MemoryDevice memory(16 * 4096);
+  const auto writer = RecordingWriter::create(path, memory, 1u << 30).value();
+  RandomUse use(memory, {writer.get()}, 3);
+  use.steps(400);
+  EXPECT_TRUE(writer->close());
+  const File file = File::open(path, File::Access::kRead).value();
+  const Recording recording = read_recording(file, 1u << 26).value();
+  for (const std::uint32_t block_bytes : {1024u, 4096u, 8192u}) {
+    const auto whole = BlockStream::make(recording, block_bytes, 1u << 26);
+    const auto reader = RecordingReader::open(file, 1u << 20).value();
+    const auto streamed = BlockStream::make(*reader, block_bytes, 1u << 26, {});
+    ASSERT_TRUE(streamed) << streamed.error().what;
+    EXPECT_EQ(said(*streamed), said(*whole)) << block_bytes;
+    // A window ends where it should, and begins with what was under way.
+    const auto again = RecordingReader::open(file, 1u << 20).value();
+    const auto window = BlockStream::make(*again, block_bytes, 1u << 26, {200, 300});
+    ASSERT_TRUE(window) << window.error().what;
+    EXPECT_GE(window->events().size(), 100u);
+    const auto& first = whole->events()[200];
+    const auto& same = window->events()[window->events().size() - 100];
+    EXPECT_EQ(first.sequence, same.sequence);
+    EXPECT_EQ(first.when, same.when);
+  }
 }
 
 TEST_F(BlockStreamTest, ADiskThatIsNoWholeNumberOfBlocksIsRefused) {

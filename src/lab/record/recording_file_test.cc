@@ -131,9 +131,9 @@ TEST_F(RecordingFileTest, EveryCutLeavesABeginning) {
   std::vector<std::uint8_t> bytes(file.size_bytes());
   ASSERT_TRUE(file.read_at(0, bytes));
   std::size_t last_count = 0;
-  const std::size_t near_end = bytes.size() - 300;
+  const std::size_t near_end = bytes.size() - 120;
   for (std::size_t cut = 32; cut <= bytes.size();
-       cut += cut < near_end ? std::min<std::size_t>(4999, near_end - cut) : 1) {
+       cut += cut < near_end ? std::min<std::size_t>(19'999, near_end - cut) : 1) {
     auto part = File::in_memory("cut", cut).value();
     ASSERT_TRUE(part.write_at(0, Bytes(bytes).first(cut)));
     const auto recording = read_recording(part, std::uint64_t{64} << 20);

@@ -53,6 +53,7 @@ Json run_json(const RunOutcome& run) {
           {"kept_image", run.kept.path},
           {"not_kept", run.kept.why_not},
           {"record_trouble", run.disk.record_trouble},
+          {"record_folded_events", run.disk.folded_events},
           {"findings_dropped", run.disk.dropped_count},
           {"load_output", run.load_output},
           {"findings", findings_json(run.findings)}};

@@ -127,6 +127,10 @@ std::string run_text(const RunOutcome& run) {
     text += fmt::format("  disk      {} failed, the first: {}\n",
                         plural(run.disk.failed_count, "request", "requests"), run.disk.failure);
   }
+  if (run.disk.folded_events != 0) {
+    text += fmt::format("  recording {} events folded into its base, to keep its limit\n",
+                        grouped(run.disk.folded_events));
+  }
   if (!run.disk.record_trouble.empty()) text += "  recording " + run.disk.record_trouble + "\n";
   if (!run.kept.path.empty()) text += "  image     " + run.kept.path + "\n";
   if (!run.kept.why_not.empty()) text += "  image     not kept: " + run.kept.why_not + "\n";

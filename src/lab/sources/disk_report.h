@@ -20,6 +20,7 @@ struct DiskStatus {
   JudgeCounters counters;
   std::string trouble;              // why there is no journal to check; empty if there is one
   std::string record_trouble;       // why the recording ended early; empty if it did not
+  std::uint64_t folded_events = 0;  // of the recording, which its limit made part of its base
   std::uint64_t failed_count = 0;   // requests that failed
   std::string failure;              // why the first of them did
   std::uint64_t dropped_count = 0;  // findings that were counted but not told in full

@@ -36,6 +36,7 @@ Result<DiskStatus> parse_status(const Parsed& json) {
   status.counters = TRY(counters_from_json(dump(json.at("counters"))));
   status.trouble = text_member(json, "trouble");
   status.record_trouble = text_member(json, "record_trouble");
+  status.folded_events = count_member(json, "folded_events");
   status.failed_count = count_member(json, "failed");
   status.failure = text_member(json, "failure");
   status.dropped_count = count_member(json, "dropped");
@@ -59,6 +60,7 @@ std::string status_line(const DiskStatus& status) {
   return dump(Json{{"counters", Json::parse(counters_to_json(status.counters))},
                    {"trouble", status.trouble},
                    {"record_trouble", status.record_trouble},
+                   {"folded_events", status.folded_events},
                    {"failed", status.failed_count},
                    {"failure", status.failure},
                    {"dropped", status.dropped_count},

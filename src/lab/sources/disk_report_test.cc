@@ -25,6 +25,7 @@ TEST(DiskReport, AStatusComesBack) {
   status.counters.last_tid = Tid(63);
   status.trouble = "no journal: \"why\"\n";
   status.record_trouble = "its limit";
+  status.folded_events = 7;
   status.dropped_count = 5;
   status.cpu_seconds = 1.25;
   status.is_last = true;
@@ -34,6 +35,7 @@ TEST(DiskReport, AStatusComesBack) {
   EXPECT_EQ(again.counters.last_tid, Tid(63));
   EXPECT_EQ(again.trouble, status.trouble);
   EXPECT_EQ(again.record_trouble, status.record_trouble);
+  EXPECT_EQ(again.folded_events, 7u);
   EXPECT_EQ(again.dropped_count, 5u);
   EXPECT_EQ(again.cpu_seconds, 1.25);
   EXPECT_TRUE(again.is_last);

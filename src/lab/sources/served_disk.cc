@@ -93,6 +93,7 @@ void ServedDisk::report_counters(bool is_last) {
     status.counters = judge_->counters();
     if (!judge_->knows_journal() || !judge_->trouble().empty()) status.trouble = judge_->trouble();
     if (writer_) status.record_trouble = writer_->trouble();
+    if (writer_) status.folded_events = writer_->folded_events();
   });
   const RecordedDisk::Failures failures = recorded_->failures();
   status.failed_count = failures.count;

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "lab/report/check_json.h"
 #include "lab/verify/finding_json.h"
 
 namespace powercut::lab {
@@ -112,10 +113,16 @@ std::string proof_json(const Proof& proof) {
   return dump(json);
 }
 
-std::string verification_json(const DiskStatus& status, std::span<const Finding> findings) {
-  return dump({{"counters", Json::parse(counters_to_json(status.counters))},
-               {"trouble", status.trouble},
-               {"findings", findings_json(findings)}});
+std::string verification_json(const DiskStatus* tag, std::span<const Finding> findings,
+                              const OrderVerification* order) {
+  Json json = Json::object();
+  if (tag != nullptr) {
+    json["counters"] = Json::parse(counters_to_json(tag->counters));
+    json["trouble"] = tag->trouble;
+    json["findings"] = findings_json(findings);
+  }
+  json["order"] = order == nullptr ? Json(nullptr) : Json::parse(order_to_json(*order));
+  return dump(json);
 }
 
 }  // namespace powercut::lab

@@ -40,12 +40,6 @@ class Stopwatch {
   const Nanoseconds start_;
 };
 
-bool same_runs(const JournalMap& a, const JournalMap& b) {
-  return std::ranges::equal(a.runs(), b.runs(), [](const auto& x, const auto& y) {
-    return x.log == y.log && x.device == y.device && x.count == y.count;
-  });
-}
-
 }  // namespace
 
 TagJudge::TagJudge(const BlockView& view, const Clock& clock, FindingSink& sink,
@@ -55,45 +49,16 @@ TagJudge::TagJudge(const BlockView& view, const Clock& clock, FindingSink& sink,
       sink_(sink),
       options_(options),
       own_clock_(options.measures_time ? &clock : nullptr),
-      watched_(WatchList::of_superblock_only()) {
+      place_(view) {
   find_journal();
 }
 
 void TagJudge::find_journal() {
-  must_look_again_ = false;
-  const auto give_up = [this](const Error& error) {
-    trouble_ = std::string(error.what) + " (" + std::to_string(error.where) + ")";
-    if (!ring_) watched_ = WatchList::of_superblock_only();
-  };
-  const auto volume = Volume::open(view_);
-  if (!volume) return give_up(volume.error());
-  auto map = locate_journal(*volume);
-  if (!map) return give_up(map.error());
-  auto watched = WatchList::of_journal(*volume);
-  if (!watched) return give_up(watched.error());
-  std::vector<std::uint8_t> block(map->block_bytes());
-  const auto read = view_.read(map->device_block(LogBlock(0)).value() * block.size(), block);
-  if (!read) return give_up(read.error());
-  const auto superblock = JournalSuperblock::parse(block);
-  if (!superblock) return give_up(superblock.error());
-  watched_ = std::move(*watched);
-  trouble_.clear();
-  install_journal(std::move(*map), *superblock);
-}
-
-void TagJudge::install_journal(JournalMap&& map, const JournalSuperblock& superblock) {
-  if (ring_ && same_runs(ring_->map(), map)) {
-    const auto set = ring_->set_superblock(superblock);
-    if (!set) trouble_ = set.error().what;
-    return;
-  }
-  auto ring = JournalRing::make(view_, std::move(map), superblock);
-  if (!ring) {
-    trouble_ = ring.error().what;
-    return;
-  }
-  if (ring_) ++counters_.chain_reset_count;
-  ring_ = std::move(*ring);
+  const JournalPlace::Found found = place_.look();
+  trouble_ = place_.trouble();
+  if (found != JournalPlace::Found::kNew) return;
+  if (ring_ != nullptr) ++counters_.chain_reset_count;
+  ring_ = place_.ring();
   block_.resize(ring_->map().block_bytes());
   headers_.clear();
   waiting_.clear();
@@ -106,7 +71,7 @@ void TagJudge::on_submitted(const Request& request, Nanoseconds when) {
   if (!first_request_) first_request_ = when;
   if (request.kind != RequestKind::kFlush) return;
   ++counters_.flush_count;
-  if (must_look_again_) find_journal();
+  if (place_.is_in_doubt()) find_journal();
   // What was completed before this moment is what the flush makes durable.
   judge_waiting(when);
   has_unflushed_blocks_ = false;
@@ -122,11 +87,8 @@ void TagJudge::on_completed(const Request& request, Nanoseconds when) {
     ++counters_.write_count;
     counters_.written_bytes += request.length;
   }
-  if (watched_.touches(request.offset, request.length)) {
-    const auto changed = watched_.has_changed(view_);
-    must_look_again_ = must_look_again_ || !changed || *changed;
-  }
-  if (ring_) take_change(request, when);
+  place_.note_written(request.offset, request.length);
+  if (ring_ != nullptr) take_change(request, when);
 }
 
 void TagJudge::on_power_cycle(Nanoseconds when) {
@@ -135,7 +97,7 @@ void TagJudge::on_power_cycle(Nanoseconds when) {
   expected_next_.reset();
   last_tid_.reset();
   has_unflushed_blocks_ = false;
-  must_look_again_ = true;
+  place_.doubt();
   ++counters_.chain_reset_count;
 }
 

@@ -20,8 +20,8 @@
 #include <vector>
 
 #include "lab/record/request.h"
+#include "lab/verify/journal_place.h"
 #include "lab/verify/transaction_check.h"
-#include "lab/verify/watch_list.h"
 
 namespace powercut::lab {
 
@@ -76,8 +76,8 @@ class TagJudge final : public DiskObserver {
   void finish(Nanoseconds when);
 
   const JudgeCounters& counters() const { return counters_; }
-  bool knows_journal() const { return ring_.has_value(); }
-  const JournalRing* ring() const { return ring_ ? &*ring_ : nullptr; }
+  bool knows_journal() const { return ring_ != nullptr; }
+  const JournalRing* ring() const { return ring_; }
   // Why there is no journal to check, or what of the file system could not be read; empty if all is
   // well.
   const std::string& trouble() const { return trouble_; }
@@ -101,7 +101,6 @@ class TagJudge final : public DiskObserver {
   };
 
   void find_journal();
-  void install_journal(JournalMap&& map, const JournalSuperblock& superblock);
   void take_change(const Request& request, Nanoseconds when);
   void take_run(const JournalMap::Run& run, const Request& request);
   void take_block(LogBlock log, Bytes block, std::uint64_t sequence);
@@ -123,9 +122,8 @@ class TagJudge final : public DiskObserver {
   const JudgeOptions options_;
   const Clock* const own_clock_;  // null: judge_time is not kept
 
-  std::optional<JournalRing> ring_;
-  WatchList watched_;
-  bool must_look_again_ = true;
+  JournalPlace place_;
+  JournalRing* ring_ = nullptr;  // place_'s, once there is one
   std::string trouble_;
 
   std::vector<SeenHeader> headers_;        // since the last commit; at most kHeadersMax

@@ -1,0 +1,217 @@
+// Writes to the home blocks of what is in the log.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "lab/check/order_judge.h"
+
+namespace powercut::lab {
+namespace {
+
+CheckFinding finding_of(BlockNo block, Tid tid, std::string words) {
+  CheckFinding finding;
+  finding.block = block;
+  finding.tid = tid;
+  finding.words = std::move(words);
+  return finding;
+}
+
+}  // namespace
+
+void OrderJudge::take_home_block(BlockNo block, Bytes content, const Request& request) {
+  if (block == superblock_block_) return;
+  const ContentHash hash = hash_of(content);
+  LiveBlock* const live = book_.find(block);
+  if (live == nullptr) {
+    take_direct_write(block, request);
+    if (hash != zero_hash_) {
+      suspect({block, hash, request.sequence, counters_.transaction_count, /*was_live=*/false,
+               /*was_freed=*/false, book_.homeless(hash)});
+    }
+    return;
+  }
+  const LoggedVersion* const version = version_of(*live, hash, content);
+  if (version == nullptr) return take_foreign_content(block, *live, hash, content, request);
+  ++counters_.home_write_count;
+  if (version->tid != live->versions.back().tid) ++counters_.older_write_count;
+  if (!book_.is_durable(version->tid)) {
+    report("home-before-commit", request.sequence,
+           finding_of(block, version->tid,
+                      fmt::format("block {} is written home as of tid {}, whose commit block is "
+                                  "not durable",
+                                  block.value(), version->tid.value())));
+  }
+  book_.note_write(*live, {request.sequence, version->tid});
+}
+
+// The newest version of that content whose commit is durable; else the newest of that content; else
+// one whose tag says that this was to be logged.
+const LoggedVersion* OrderJudge::version_of(const LiveBlock& live, const ContentHash& hash,
+                                            Bytes content) {
+  const LoggedVersion* best = nullptr;
+  for (auto version = live.versions.rbegin(); version != live.versions.rend(); ++version) {
+    if (version->hash != hash) continue;
+    if (book_.is_durable(version->tid)) return &*version;
+    if (best == nullptr) best = &*version;
+  }
+  if (best != nullptr || ring_->format().checksum != ChecksumKind::kV3) return best;
+  for (auto version = live.versions.rbegin(); version != live.versions.rend(); ++version) {
+    std::ranges::copy(content, block_.begin());
+    escape(block_, version->is_escaped);
+    if (tag_checksum(block_, ring_->format(), version->tid) == version->checksum) return &*version;
+  }
+  return nullptr;
+}
+
+void OrderJudge::take_foreign_content(BlockNo block, LiveBlock& live, const ContentHash& hash,
+                                      Bytes content, const Request& request) {
+  const Tid newest = live.versions.back().tid;
+  const bool is_revoked = LogBook::is_revoked(live);
+  // What the disk holds already is written again: that changes nothing.
+  const bool is_news =
+      !view_.read(block.value() * block_.size(), block_) || !std::ranges::equal(block_, content);
+  take_direct_write(block, request);
+  if (is_revoked && book_.is_durable(*live.revoked)) {
+    ++counters_.direct_write_count;
+  } else if (!is_news) {
+    return;
+  } else if (is_revoked) {
+    report("reuse-before-revoke", request.sequence,
+           finding_of(block, *live.revoked,
+                      fmt::format("block {} is written directly, but its revoke in tid {} is not "
+                                  "durable: a recovery would write tid {}'s content over it",
+                                  block.value(), live.revoked->value(), newest.value())));
+  } else if (!book_.is_blind_after(newest)) {
+    const bool is_freed = LogBook::is_freed(live) && book_.is_durable(*live.freed);
+    suspect({block, hash, request.sequence, counters_.transaction_count, /*was_live=*/true, is_freed,
+             book_.homeless(hash)});
+  }
+  book_.note_write(live, {request.sequence, std::nullopt});
+}
+
+// A discard may leave zeroes or what was there.
+void OrderJudge::take_discard(BlockNo block, const Request& request) {
+  const LiveBlock* const live = book_.find(block);
+  if (live == nullptr || block == superblock_block_) return;
+  const Tid newest = live->versions.back().tid;
+  const bool is_freed = LogBook::is_freed(*live) && book_.is_durable(*live->freed);
+  const bool is_revoked = LogBook::is_revoked(*live) && book_.is_durable(*live->revoked);
+  if (is_freed || is_revoked || book_.is_blind_after(newest)) return;
+  report("discard-before-free", request.sequence,
+         finding_of(block, newest,
+                    fmt::format("block {} is discarded, but no durable transaction frees it after "
+                                "tid {}",
+                                block.value(), newest.value())));
+}
+
+void OrderJudge::suspect(const Suspect& suspect) {
+  ++counters_.suspect_count;
+  if (suspect.belongs_to) {
+    if (LiveBlock* const live = book_.find(*suspect.belongs_to)) {
+      live->went_astray = HomeWrite{suspect.sequence, live->versions.back().tid};
+    }
+  }
+  if (suspects_.size() >= kSuspectsMax) drop_oldest_suspect(/*is_sure=*/false);
+  suspects_.push_back(suspect);
+  ++suspects_of_[suspect.block.value()];
+}
+
+// Suspects that this transaction explains: their content is what it commits, or it revokes what
+// they have been written over.
+void OrderJudge::settle_suspects(const BookedTransaction& transaction,
+                                 const std::vector<LoggedVersion>& versions,
+                                 const std::vector<BlockNo>& revokes,
+                                 std::uint64_t first_log_write) {
+  if (suspects_.empty()) return;
+  const auto durable_at = times_.durable_at(transaction.commit_sequence);
+  std::unordered_map<std::uint64_t, const ContentHash*> commits;
+  for (std::size_t i = 0; i < versions.size(); ++i) {
+    const std::uint64_t home = transaction.homes[i].value();
+    if (suspects_of_.contains(home)) commits[home] = &versions[i].hash;
+  }
+  std::set<std::uint64_t> revoked;
+  for (const BlockNo block : revokes) {
+    if (suspects_of_.contains(block.value())) revoked.insert(block.value());
+  }
+  if (commits.empty() && revoked.empty() && transaction.is_readable) return;
+  std::deque<Suspect> left;
+  suspects_of_.clear();
+  for (const Suspect& each : suspects_) {
+    const auto found = commits.find(each.block.value());
+    const bool is_committed = found != commits.end() && *found->second == each.hash;
+    const bool is_early = !durable_at || times_.submitted_at(each.sequence) < *durable_at;
+    if (is_committed && is_early) {
+      report_early(each, transaction.tid, each.was_live && each.sequence < first_log_write);
+    } else if (each.was_live && revoked.contains(each.block.value())) {
+      report("reuse-before-revoke", each.sequence,
+             finding_of(each.block, transaction.tid,
+                        fmt::format("block {} is written directly before tid {} revokes it",
+                                    each.block.value(), transaction.tid.value())));
+    } else if (transaction.is_readable && !is_committed) {
+      left.push_back(each);
+      ++suspects_of_[each.block.value()];
+    }
+  }
+  suspects_ = std::move(left);
+}
+
+// A block that changes while it is on its way home is written ahead of its transaction.  As long as
+// the log holds an older version, which a recovery would write over it, only the order is broken.
+void OrderJudge::report_early(const Suspect& suspect, Tid tid, bool is_ahead) {
+  if (LiveBlock* const live = book_.find(suspect.block)) {
+    for (HomeWrite& write : live->writes) {
+      if (write.sequence == suspect.sequence) write.version = tid;
+    }
+  }
+  report(is_ahead ? "home-ahead" : "home-before-commit", suspect.sequence,
+         finding_of(suspect.block, tid,
+                    fmt::format("block {} is written home with what tid {} commits later{}",
+                                suspect.block.value(), tid.value(),
+                                is_ahead ? "; the log still holds an older version" : "")));
+}
+
+void OrderJudge::report_suspect(const Suspect& suspect) {
+  if (!suspect.was_live) return;
+  CheckFinding finding;
+  finding.block = suspect.block;
+  const std::uint64_t block = suspect.block.value();
+  if (suspect.belongs_to) {
+    finding.words = fmt::format("block {} is written with the content of block {}", block,
+                                suspect.belongs_to->value());
+    finding.block = suspect.belongs_to;
+    report("misdirected-write", suspect.sequence, std::move(finding));
+  } else if (suspect.was_freed) {
+    finding.words = fmt::format(
+        "block {} is written directly after it was freed, but the log still holds a version of it "
+        "that is not revoked: a recovery would write that over it",
+        block);
+    report("reuse-without-revoke", suspect.sequence, std::move(finding));
+  } else {
+    finding.words = fmt::format("block {} is written with a content that is no version of it in a "
+                                "transaction",
+                                block);
+    report("home-not-a-version", suspect.sequence, std::move(finding));
+  }
+}
+
+// `all`: the stream ends here; what a later transaction would have explained is not judged.
+void OrderJudge::expire_suspects(bool all) {
+  while (!suspects_.empty()) {
+    const Suspect& oldest = suspects_.front();
+    const std::uint64_t age = counters_.transaction_count - oldest.evaluated_then;
+    const bool is_sure = age >= kSuspectTransactions || oldest.was_freed || oldest.belongs_to;
+    if (!all && age < kSuspectTransactions) return;
+    drop_oldest_suspect(is_sure);
+  }
+}
+
+void OrderJudge::drop_oldest_suspect(bool is_sure) {
+  const Suspect& oldest = suspects_.front();
+  if (is_sure) report_suspect(oldest);
+  const auto count = suspects_of_.find(oldest.block.value());
+  if (count != suspects_of_.end() && --count->second == 0) suspects_of_.erase(count);
+  suspects_.pop_front();
+}
+
+}  // namespace powercut::lab

@@ -1,0 +1,15 @@
+// Findings of the judges of lab/check as JSON; fields as in docs/json.md.
+#pragma once
+
+#include <string>
+
+#include "lab/check/order_recording.h"
+
+namespace powercut::lab {
+
+// One line, without a newline.
+std::string check_finding_to_json(const CheckFinding& finding);
+// One object: counters, trouble, findings.
+std::string order_to_json(const OrderVerification& verification);
+
+}  // namespace powercut::lab

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <optional>
-#include <span>
 
 #include "cli/command.h"
 #include "host/machine.h"
@@ -17,17 +16,28 @@ struct VerifyWords {
   std::vector<std::string> judges = {"tag", "order"};
   std::string data;
   bool as_json = false;
-  bool asks(std::string_view judge) const { return std::ranges::find(judges, judge) != judges.end(); }
+  bool asks(std::string_view judge) const {
+    return std::ranges::find(judges, judge) != judges.end();
+  }
 };
 
-void print_text(const VerifyWords& words, const lab::Verification* tag,
-                const lab::OrderVerification* order) {
-  if (tag != nullptr) {
-    print(lab::verification_text(words.recording, *tag));
+void print_text(const std::string& name, const lab::VerifiedStream& verified) {
+  if (verified.tag != nullptr) {
+    print(lab::verification_text(name, *verified.tag));
   } else {
-    print("verify " + words.recording + "\n");
+    print("verify " + name + "\n");
   }
-  if (order != nullptr) print(lab::order_text(*order));
+  if (verified.order != nullptr) print(lab::order_text(*verified.order));
+  print(lab::causes_text(verified.causes));
+}
+
+int exit_code(const lab::VerifiedStream& verified) {
+  const bool has_findings = (verified.tag != nullptr && !verified.tag->findings.empty()) ||
+                            (verified.order != nullptr && !verified.order->findings.empty());
+  if (has_findings) return kFindings;
+  const bool has_trouble = (verified.tag != nullptr && !verified.tag->trouble.empty()) ||
+                           (verified.order != nullptr && !verified.order->trouble.empty());
+  return has_trouble ? kEnvironment : kNothingFound;
 }
 
 int verify(const VerifyWords& words) {
@@ -36,24 +46,25 @@ int verify(const VerifyWords& words) {
   const auto recording = lab::read_recording(*file, memory_bytes() / 4);
   if (!recording) return print_error(recording.error());
   const SteadyClock clock;
+  lab::CauseOptions options;
+  options.order.data = lab::data_mode_of(words.data).value_or(lab::DataMode::kUnknown);
   std::optional<lab::Verification> tag;
   std::optional<lab::OrderVerification> order;
   if (words.asks("tag")) tag = lab::verify_recording(*recording, clock);
-  const lab::OrderOptions options{lab::data_mode_of(words.data).value_or(lab::DataMode::kUnknown)};
-  if (words.asks("order")) order = lab::verify_order(*recording, options);
-  if (words.as_json) {
-    lab::DiskStatus status;
-    if (tag) status.counters = tag->counters;
-    if (tag) status.trouble = tag->trouble;
-    const std::span<const lab::Finding> none;
-    print(lab::verification_json(tag ? &status : nullptr, tag ? std::span(tag->findings) : none,
-                                 order ? &*order : nullptr));
-  } else {
-    print_text(words, tag ? &*tag : nullptr, order ? &*order : nullptr);
+  if (words.asks("order")) order = lab::verify_order(*recording, options.order);
+  lab::VerifiedStream verified;
+  verified.tag = tag ? &*tag : nullptr;
+  verified.order = order ? &*order : nullptr;
+  if (tag && order) {
+    verified.causes = lab::find_causes(
+        *recording, lab::stream_findings(tag->findings, order->findings), clock, options);
   }
-  if ((tag && !tag->findings.empty()) || (order && !order->findings.empty())) return kFindings;
-  const bool has_trouble = (tag && !tag->trouble.empty()) || (order && !order->trouble.empty());
-  return has_trouble ? kEnvironment : kNothingFound;
+  if (words.as_json) {
+    print(lab::verification_json(verified));
+  } else {
+    print_text(words.recording, verified);
+  }
+  return exit_code(verified);
 }
 
 }  // namespace

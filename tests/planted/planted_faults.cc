@@ -12,10 +12,14 @@ using lab::RecordedEvent;
 using lab::RecordingEdit;
 
 constexpr std::array<std::string_view, kFaultCount> kNames = {
-    "flipped data bit",  "flipped descriptor bit", "flipped commit bit",   "flipped revoke bit",
-    "change after checksum", "dropped flush before", "dropped flush behind", "commit overtakes",
-    "home before commit", "tail moved early",      "log overwritten",      "lost revoke",
-    "lost home write",   "stale log",              "misdirected write"};
+    "flipped data bit",      "flipped descriptor bit",
+    "flipped commit bit",    "flipped revoke bit",
+    "change after checksum", "dropped flush before",
+    "dropped flush behind",  "commit overtakes",
+    "home before commit",    "tail moved early",
+    "log overwritten",       "lost revoke",
+    "lost home write",       "stale log",
+    "misdirected write"};
 
 class Planter {
  public:
@@ -67,8 +71,8 @@ class Planter {
   // The bytes of a log block inside the request that wrote it, changed by `change`.
   template <class Change>
   bool change_log_block(const SurveyedTransaction& transaction, LogBlock log, Change change) {
-    const std::uint64_t sequence =
-        log == transaction.commit ? transaction.commit_sequence : transaction.writes.at(log.value());
+    const std::uint64_t sequence = log == transaction.commit ? transaction.commit_sequence
+                                                             : transaction.writes.at(log.value());
     const RecordedEvent* const write = edit_.find(sequence);
     if (write == nullptr) return false;
     std::vector<std::uint8_t> data(write->data.begin(), write->data.end());
@@ -116,10 +120,10 @@ class Planter {
     for (const SurveyedTransaction& transaction : survey_.transactions) {
       // Nothing but that flush makes the transaction's last block durable.
       const bool counts = transaction.flush_before > last_write(transaction);
-      const bool was_two = std::ranges::count_if(survey_.flushes, [&](std::uint64_t flush) {
-                             return flush > last_write(transaction) &&
-                                    flush < transaction.commit_sequence;
-                           }) != 1;
+      const bool was_two =
+          std::ranges::count_if(survey_.flushes, [&](std::uint64_t flush) {
+            return flush > last_write(transaction) && flush < transaction.commit_sequence;
+          }) != 1;
       if (!counts || was_two || transaction.walked.blocks.empty() || !is_it()) continue;
       edit_.remove(transaction.flush_before);
       at_fault_ = transaction.commit_sequence;
@@ -161,7 +165,7 @@ class Planter {
 
   bool hasten_home() {
     for (const SurveyedHome& home : survey_.homes) {
-      if (!home.version || !home.is_alone) continue;
+      if (!home.version || !home.is_alone || !home.is_news) continue;
       const SurveyedTransaction* const newest = survey_.newest_with(home.block, home.sequence);
       if (newest == nullptr || newest->tid != *home.version || newest->first_sequence < 2) continue;
       if (!is_it()) continue;
@@ -181,7 +185,7 @@ class Planter {
       const SurveyedTransaction* const newest = survey_.newest_with(home.block, tail.sequence);
       const bool is_it = home.version && home.is_alone && newest != nullptr &&
                          newest->tid == *home.version && tail.tail.passes(newest->tid) &&
-                         home.block.value() != 0;
+                         home.block != survey_.superblock_block;
       if (!is_it || !was_still_in_log(newest->tid, tail) || is_gone(home.block, newest->tid)) {
         continue;
       }
@@ -200,13 +204,16 @@ class Planter {
     }
     return true;
   }
-  // Revoked or freed; bitmaps are not looked at: a block that is logged again, or was in use all
-  // the time, is what the tests' streams have.
   bool is_gone(BlockNo block, Tid since) const {
-    return std::ranges::any_of(survey_.transactions, [&](const SurveyedTransaction& each) {
-      return !each.tid.comes_before(since) &&
-             std::ranges::find(each.walked.revokes, block) != each.walked.revokes.end();
-    });
+    const auto freed = survey_.freed.find(block.value());
+    const bool is_freed =
+        freed != survey_.freed.end() &&
+        std::ranges::any_of(freed->second, [&](Tid tid) { return !tid.comes_before(since); });
+    return is_freed ||
+           std::ranges::any_of(survey_.transactions, [&](const SurveyedTransaction& each) {
+             return !each.tid.comes_before(since) &&
+                    std::ranges::find(each.walked.revokes, block) != each.walked.revokes.end();
+           });
   }
 
   bool hasten_tail() {
@@ -265,8 +272,7 @@ class Planter {
         return tail.sequence < home.sequence && tail.sequence > older->commit_sequence &&
                tail.tail.passes(older->tid);
       });
-      const bool is_logged_again =
-          survey_.newest_with(block, home.sequence)->tid != older->tid;
+      const bool is_logged_again = survey_.newest_with(block, home.sequence)->tid != older->tid;
       return is_in_log && !is_logged_again && !home.version ? home.sequence : 0;
     }
     return 0;
@@ -317,8 +323,8 @@ class Planter {
   bool leave_stale_log() {
     for (const SurveyedTransaction& transaction : survey_.transactions) {
       const LogBlock behind = transaction.commit + 1;
-      const bool was_written = std::ranges::any_of(
-          survey_.transactions, [&](const SurveyedTransaction& each) {
+      const bool was_written =
+          std::ranges::any_of(survey_.transactions, [&](const SurveyedTransaction& each) {
             return each.commit_sequence <= transaction.commit_sequence &&
                    (each.writes.contains(behind.value()) || each.commit == behind);
           });

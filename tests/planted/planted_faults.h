@@ -18,17 +18,17 @@ enum class Fault {
   kFlippedDescriptorBit,
   kFlippedCommitBit,
   kFlippedRevokeBit,
-  kChangeAfterChecksum,     // a page that is stored to between the checksum and the write
-  kDroppedFlushBefore,      // the flush before a commit block
-  kDroppedFlushBehind,      // the flush behind a commit block
-  kCommitOvertakes,         // a commit block before a block of its transaction
-  kHomeBeforeCommit,        // a block written home before the commit that brings its content
-  kTailMovedEarly,          // the journal's superblock before the flush of the home writes
-  kLogOverwritten,          // a log block that a recovery needs
-  kLostRevoke,              // a revoke record that is not in its block
-  kLostHomeWrite,           // the last write of a block before the tail passes it never comes
-  kStaleLog,                // an earlier life's log behind the newest transaction
-  kMisdirectedWrite,        // a home write that goes to another block
+  kChangeAfterChecksum,  // a page that is stored to between the checksum and the write
+  kDroppedFlushBefore,   // the flush before a commit block
+  kDroppedFlushBehind,   // the flush behind a commit block
+  kCommitOvertakes,      // a commit block before a block of its transaction
+  kHomeBeforeCommit,     // a block written home before the commit that brings its content
+  kTailMovedEarly,       // the journal's superblock before the flush of the home writes
+  kLogOverwritten,       // a log block that a recovery needs
+  kLostRevoke,           // a revoke record that is not in its block
+  kLostHomeWrite,        // the last write of a block before the tail passes it never comes
+  kStaleLog,             // an earlier life's log behind the newest transaction
+  kMisdirectedWrite,     // a home write that goes to another block
 };
 inline constexpr int kFaultCount = 15;
 std::string_view fault_name(Fault fault);

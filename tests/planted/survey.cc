@@ -10,7 +10,7 @@ using lab::RequestKind;
 
 class Surveyor final : public lab::DiskObserver {
  public:
-  explicit Surveyor(const BlockView& view) : place_(view) { look(); }
+  explicit Surveyor(const BlockView& view) : view_(view), place_(view) { look(); }
 
   void on_submitted(const Request& request, Nanoseconds) override {
     survey.last_sequence = request.sequence;
@@ -50,6 +50,8 @@ class Surveyor final : public lab::DiskObserver {
     if (place_.look() != lab::JournalPlace::Found::kNew) return;
     survey.map = place_.ring()->map();
     block_.resize(survey.map->block_bytes());
+    survey.superblock_block = BlockNo(kSuperblockOffset / block_.size());
+    frees_ = lab::FreeMap::of(Volume::open(view_).value());
   }
 
   void take_log(LogBlock log, Bytes content, std::uint64_t sequence) {
@@ -58,8 +60,7 @@ class Surveyor final : public lab::DiskObserver {
       const auto superblock = JournalSuperblock::parse(content);
       CHECK(superblock && place_.ring()->set_superblock(*superblock), "a sound superblock");
       survey.format = superblock->format();
-      survey.tails.push_back(
-          {sequence, {superblock->sequence, superblock->start == LogBlock(0)}});
+      survey.tails.push_back({sequence, {superblock->sequence, superblock->start == LogBlock(0)}});
       if (superblock->start == LogBlock(0)) next_.reset();
       return;
     }
@@ -87,23 +88,35 @@ class Surveyor final : public lab::DiskObserver {
       CHECK(ring.read(block.log, block_), "the log can be read");
       lab::unescape(block_, block.is_escaped);
       versions_[block.home.value()].emplace_back(tid, lab::hash_of(block_));
+      frees_.take(view_, block.home, block_, [&](BlockNo first, std::uint64_t count) {
+        for (std::uint64_t i = 0; i < count; ++i) {
+          survey.freed[(first + i).value()].push_back(tid);
+        }
+      });
     }
     if (transaction.walked.is_readable) survey.transactions.push_back(std::move(transaction));
   }
 
   void take_home(BlockNo block, Bytes content, const Request& request) {
-    SurveyedHome home{request.sequence, block, std::nullopt, request.length == content.size()};
+    SurveyedHome home;
+    home.sequence = request.sequence;
+    home.block = block;
+    home.is_alone = request.length == content.size();
     const auto found = versions_.find(block.value());
     if (found != versions_.end()) {
       const lab::ContentHash hash = lab::hash_of(content);
       for (const auto& [tid, version] : found->second) {
-        if (version == hash) home.version = tid;
+        if (version != hash) continue;
+        home.is_news = !home.version;
+        home.version = tid;
       }
     }
     survey.homes.push_back(home);
   }
 
+  const BlockView& view_;
   lab::JournalPlace place_;
+  lab::FreeMap frees_;
   std::optional<LogBlock> next_;
   std::map<std::uint32_t, std::uint64_t> writes_;
   std::map<std::uint64_t, std::vector<std::pair<Tid, lab::ContentHash>>> versions_;
@@ -116,9 +129,9 @@ const SurveyedTransaction* Survey::newest_with(BlockNo block, std::uint64_t sequ
   const SurveyedTransaction* found = nullptr;
   for (const SurveyedTransaction& transaction : transactions) {
     if (transaction.commit_sequence > sequence) break;
-    const bool has_it = std::ranges::any_of(
-        transaction.walked.blocks,
-        [&](const lab::WalkedBlock& each) { return each.home == block; });
+    const bool has_it =
+        std::ranges::any_of(transaction.walked.blocks,
+                            [&](const lab::WalkedBlock& each) { return each.home == block; });
     if (has_it) found = &transaction;
   }
   return found;

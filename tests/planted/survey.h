@@ -5,6 +5,7 @@
 #include <map>
 #include <vector>
 
+#include "lab/check/free_map.h"
 #include "lab/check/log_book.h"
 #include "lab/check/logged_walk.h"
 #include "lab/record/recording_file.h"
@@ -17,9 +18,9 @@ struct SurveyedTransaction {
   LogBlock start, commit;
   lab::WalkedTransaction walked;
   std::uint64_t commit_sequence = 0;
-  std::uint64_t first_sequence = 0;   // of its blocks
-  std::uint64_t flush_before = 0;     // the last flush before its commit block
-  std::uint64_t flush_behind = 0;     // the first flush behind it; 0: none
+  std::uint64_t first_sequence = 0;               // of its blocks
+  std::uint64_t flush_before = 0;                 // the last flush before its commit block
+  std::uint64_t flush_behind = 0;                 // the first flush behind it; 0: none
   std::map<std::uint32_t, std::uint64_t> writes;  // by log block: the request that brought it
 };
 
@@ -28,6 +29,7 @@ struct SurveyedHome {
   BlockNo block;
   std::optional<Tid> version;  // nothing: a content that is no version of it
   bool is_alone = false;       // the request writes nothing else
+  bool is_news = false;        // no other transaction logged that content
 };
 
 struct SurveyedTail {
@@ -41,7 +43,9 @@ struct Survey {
   std::vector<SurveyedTransaction> transactions;
   std::vector<SurveyedHome> homes;
   std::vector<SurveyedTail> tails;
-  std::vector<std::uint64_t> flushes;  // submissions
+  std::vector<std::uint64_t> flushes;               // submissions
+  std::map<std::uint64_t, std::vector<Tid>> freed;  // by block: the transactions that free it
+  BlockNo superblock_block;
   std::uint64_t last_sequence = 0;
 
   // The last transaction before request `sequence` that has a version of the block.

@@ -125,7 +125,8 @@ class JournaledStream {
     const std::uint32_t index = number.value() - 1;
     inode_block_ = group.inode_table + index / super.inodes_per_block();
     // i_block, the header of the root, ee_len of its first extent.
-    length_offset_ = std::size_t{index % super.inodes_per_block()} * super.inode_bytes + 0x28 + 12 + 4;
+    length_offset_ =
+        std::size_t{index % super.inodes_per_block()} * super.inode_bytes + 0x28 + 12 + 4;
   }
 
   StreamBuilder& stream() { return stream_; }
@@ -142,14 +143,15 @@ class JournaledStream {
     std::vector<std::uint8_t> bits(map_.block_bytes());
     CHECK(image_.read(bitmap_.value() * bits.size(), bits), "the image can be read");
     for (const BlockNo block : freed) {
-      bits[block.value() / 8] = static_cast<std::uint8_t>(bits[block.value() / 8] &
-                                                          ~(1u << (block.value() % 8)));
+      bits[block.value() / 8] =
+          static_cast<std::uint8_t>(bits[block.value() / 8] & ~(1u << (block.value() % 8)));
     }
     return bits;
   }
 
-  // The block of the inode table that holds /file's inode, and its bytes with the file's last extent
-  // longer by so many blocks, as the file system has no checksum of that: for who reads extents.
+  // The block of the inode table that holds /file's inode, and its bytes with the file's last
+  // extent longer by so many blocks, as the file system has no checksum of that: for who reads
+  // extents.
   BlockNo inode_block() const { return inode_block_; }
   std::vector<std::uint8_t> longer_file(std::uint16_t blocks) const {
     std::vector<std::uint8_t> bytes(map_.block_bytes());
@@ -170,8 +172,7 @@ class JournaledStream {
     CHECK(image_.read(kSuperblockOffset, block), "the image can be read");
     Superblock superblock = Superblock::parse(block, image_.size_bytes()).value();
     const auto flag = static_cast<std::uint32_t>(Ext4Incompat::kRecover);
-    superblock.incompat =
-        needs_recovery ? superblock.incompat | flag : superblock.incompat & ~flag;
+    superblock.incompat = needs_recovery ? superblock.incompat | flag : superblock.incompat & ~flag;
     superblock.encode(block);
     return stream_.write(kSuperblockOffset, block);
   }

@@ -18,9 +18,10 @@ Key key_of(const StreamFinding& finding) {
 }
 
 // What is found in the repaired stream, with the requests named as before.
-std::set<Key> keys_after(const EditedRecording& edited, const Clock& clock) {
+std::set<Key> keys_after(const EditedRecording& edited, const Clock& clock,
+                         const OrderOptions& order) {
   std::set<Key> keys;
-  for (StreamFinding& finding : judge_stream(edited.recording, clock)) {
+  for (StreamFinding& finding : judge_stream(edited.recording, clock, order)) {
     const std::uint64_t sequence = finding.check.sequence.value_or(0);
     if (sequence < edited.original.size()) finding.check.sequence = edited.original[sequence];
     keys.insert(key_of(finding));
@@ -31,9 +32,9 @@ std::set<Key> keys_after(const EditedRecording& edited, const Clock& clock) {
 }  // namespace
 
 std::string Cause::describe() const {
-  std::string text = fmt::format("{} {}, request {}: {}", judge_name(finding.check.judge),
-                                 finding.check.rule, finding.check.sequence.value_or(0),
-                                 finding.check.words);
+  std::string text =
+      fmt::format("{} {}, request {}: {}", judge_name(finding.check.judge), finding.check.rule,
+                  finding.check.sequence.value_or(0), finding.check.words);
   if (!consequences.empty()) {
     text += fmt::format(" (and {} that follow{} from it)", consequences.size(),
                         consequences.size() == 1 ? "s" : "");
@@ -42,17 +43,17 @@ std::string Cause::describe() const {
 }
 
 std::vector<Cause> find_causes(const Recording& recording, std::vector<StreamFinding> findings,
-                               const Clock& clock, std::size_t causes_max) {
+                               const Clock& clock, const CauseOptions& options) {
   std::vector<Cause> causes;
   while (!findings.empty()) {
     Cause cause;
     cause.finding = findings.front();
     std::vector<StreamFinding> left;
-    auto repaired = causes.size() < causes_max && findings.size() > 1
+    auto repaired = causes.size() < options.repairs_max && findings.size() > 1
                         ? repair(recording, cause.finding)
                         : std::nullopt;
     const std::set<Key> still =
-        repaired ? keys_after(repaired->edited, clock) : std::set<Key>();
+        repaired ? keys_after(repaired->edited, clock, options.order) : std::set<Key>();
     for (std::size_t i = 1; i < findings.size(); ++i) {
       const bool is_gone = repaired && !still.contains(key_of(findings[i]));
       (is_gone ? cause.consequences : left).push_back(std::move(findings[i]));

@@ -35,9 +35,13 @@ struct Repair {
 // The stream without that fault.
 std::optional<Repair> repair(const Recording& recording, const StreamFinding& finding);
 
-// One for each cause, in the order of their requests.  Each costs a play of the recording: after
-// `causes_max` the rest is left as causes of their own.
+struct CauseOptions {
+  OrderOptions order;
+  // Each costs a play of the recording; the findings left after so many are causes of their own.
+  std::size_t repairs_max = 16;
+};
+// One for each cause, in the order of their requests.
 std::vector<Cause> find_causes(const Recording& recording, std::vector<StreamFinding> findings,
-                               const Clock& clock, std::size_t causes_max = 16);
+                               const Clock& clock, const CauseOptions& options = {});
 
 }  // namespace powercut::lab

@@ -24,8 +24,8 @@ class FreeMap {
   static FreeMap of(const Volume& volume);
 
   bool is_bitmap(BlockNo block) const { return groups_.contains(block.value()); }
-  // `logged` is the next version of the bitmap that lies in `bitmap` (is_bitmap); calls freed(first,
-  // count) for each run of blocks that it frees.
+  // `logged` is the next version of the bitmap that lies in `bitmap` (is_bitmap); calls
+  // freed(first, count) for each run of blocks that it frees.
   void take(const BlockView& view, BlockNo bitmap, Bytes logged,
             const std::function<void(BlockNo, std::uint64_t)>& freed);
   // Nothing if `block`'s bitmap was not logged yet.

@@ -75,7 +75,8 @@ void LogBook::drop_versions(const BookedTransaction& transaction) {
 
 bool LogBook::is_durable(Tid tid) const {
   if (transactions_.empty() || tid.comes_before(transactions_.front().tid)) return true;
-  const std::uint32_t guess = tid.since(transactions_.front().tid);  // right while no tid is missing
+  const std::uint32_t guess =
+      tid.since(transactions_.front().tid);  // right while no tid is missing
   if (guess < transactions_.size() && transactions_[guess].tid == tid) {
     return times_.is_durable(transactions_[guess].commit_sequence);
   }

@@ -53,9 +53,10 @@ void OrderJudge::take_direct_write(BlockNo block, const Request& request) {
 
 void OrderJudge::report_early_reuse(BlockNo block, Tid tid, std::uint64_t sequence) {
   report("reuse-before-free", sequence,
-         finding_of(block, tid, fmt::format("block {} is written again, but tid {}, which frees "
-                                            "it, is not durable",
-                                            block.value(), tid.value())));
+         finding_of(block, tid,
+                    fmt::format("block {} is written again, but tid {}, which frees "
+                                "it, is not durable",
+                                block.value(), tid.value())));
 }
 
 void OrderJudge::take_freed_data(BlockNo block, Tid tid, std::uint64_t first_log_write) {
@@ -72,7 +73,8 @@ void OrderJudge::take_freed_data(BlockNo block, Tid tid, std::uint64_t first_log
 }
 
 void OrderJudge::forget_durable_frees() {
-  std::erase_if(undurable_frees_, [&](const auto& freed) { return book_.is_durable(freed.second); });
+  std::erase_if(undurable_frees_,
+                [&](const auto& freed) { return book_.is_durable(freed.second); });
 }
 
 // The block as the version before this transaction had it.

@@ -84,8 +84,8 @@ void OrderJudge::take_foreign_content(BlockNo block, LiveBlock& live, const Cont
                                   block.value(), live.revoked->value(), newest.value())));
   } else if (!book_.is_blind_after(newest)) {
     const bool is_freed = LogBook::is_freed(live) && book_.is_durable(*live.freed);
-    suspect({block, hash, request.sequence, counters_.transaction_count, /*was_live=*/true, is_freed,
-             book_.homeless(hash)});
+    suspect({block, hash, request.sequence, counters_.transaction_count, /*was_live=*/true,
+             is_freed, book_.homeless(hash)});
   }
   book_.note_write(live, {request.sequence, std::nullopt});
 }
@@ -188,9 +188,10 @@ void OrderJudge::report_suspect(const Suspect& suspect) {
         block);
     report("reuse-without-revoke", suspect.sequence, std::move(finding));
   } else {
-    finding.words = fmt::format("block {} is written with a content that is no version of it in a "
-                                "transaction",
-                                block);
+    finding.words = fmt::format(
+        "block {} is written with a content that is no version of it in a "
+        "transaction",
+        block);
     report("home-not-a-version", suspect.sequence, std::move(finding));
   }
 }

@@ -31,6 +31,7 @@
 
 #include "lab/check/check_finding.h"
 #include "lab/check/free_map.h"
+#include "lab/check/given_up.h"
 #include "lab/check/log_book.h"
 #include "lab/check/logged_walk.h"
 #include "lab/check/reach_map.h"
@@ -48,9 +49,9 @@ class CheckFindingSink {
 
 // What the file system was mounted with: what it promises of the data of files.
 enum class DataMode : std::uint8_t {
-  kUnknown,    // only what holds for metadata is judged
+  kUnknown,  // only what holds for metadata is judged
   kJournal,
-  kOrdered,    // data is durable before the commit that makes it reachable
+  kOrdered,  // data is durable before the commit that makes it reachable
   kWriteback,
 };
 // "journal", "ordered", "writeback".
@@ -68,8 +69,9 @@ struct OrderCounters {
   std::uint64_t older_write_count = 0;   // of these, not the newest version
   std::uint64_t direct_write_count = 0;  // of live blocks that were durably revoked
   std::uint64_t suspect_count = 0;
-  std::uint64_t tail_count = 0;     // moves of the tail
-  std::uint64_t settled_count = 0;  // versions that it passed
+  std::uint64_t tail_count = 0;      // moves of the tail
+  std::uint64_t settled_count = 0;   // versions that it passed
+  std::uint64_t given_up_count = 0;  // of these, of files that a recovery would delete or cut
   std::uint64_t finding_count = 0;
 };
 
@@ -111,9 +113,9 @@ class OrderJudge final : public DiskObserver {
     BlockNo block;
     ContentHash hash;
     std::uint64_t sequence = 0;
-    std::uint64_t evaluated_then = 0;  // transactions
-    bool was_live = false;             // it had versions in the log
-    bool was_freed = false;            // the newest of them durably
+    std::uint64_t evaluated_then = 0;   // transactions
+    bool was_live = false;              // it had versions in the log
+    bool was_freed = false;             // the newest of them durably
     std::optional<BlockNo> belongs_to;  // another block, whose version it is
   };
   // What the disk's superblocks say, as written, until it is durable.
@@ -138,6 +140,9 @@ class OrderJudge final : public DiskObserver {
   void take_log_block(LogBlock log, Bytes content, const Request& request);
   void take_tail(Bytes content, const Request& request);
   void check_tail(const LogTail& tail, std::uint64_t sequence);
+  void drop_given_up(std::vector<std::pair<BlockNo, Tid>>& unsettled);
+  void report_unsettled(const std::vector<std::pair<BlockNo, Tid>>& unsettled,
+                        std::uint64_t sequence);
   void take_commit_block(LogBlock log, Tid tid, Bytes content, const Request& request);
   void check_stale_log(LogBlock commit, Tid tid, std::uint64_t sequence);
   void evaluate_waiting();

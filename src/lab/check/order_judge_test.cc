@@ -292,8 +292,8 @@ TEST_F(OrderJudgeTest, DiscardBeforeFree) {
     TransactionSpec frees;
     frees.blocks.push_back({stream.bitmap(), stream.bitmap_without({stream.file_block(0)})});
     if (is_freed) stream.commit(frees);
-    const auto discard = stream.stream().submit(RequestKind::kDiscard,
-                                                stream.file_block(0).value() * 4096, 4096);
+    const auto discard =
+        stream.stream().submit(RequestKind::kDiscard, stream.file_block(0).value() * 4096, 4096);
     stream.stream().complete(discard);
     EXPECT_EQ(verdict(stream), is_freed ? "" : at("discard-before-free", discard));
   }
@@ -339,9 +339,9 @@ TEST_F(OrderJudgeTest, ACommitBlockThatIsSentWhileABlockIsUnderWay) {
   stream.announce();
   const auto writes = built(stream, logs(stream, 0, 1));
   stream.write_log(writes[0]);
-  const auto data = stream.stream().submit(
-      RequestKind::kWrite, stream.map().device_block(writes[1].log).value() * 4096, 4096,
-      writes[1].bytes);
+  const auto data = stream.stream().submit(RequestKind::kWrite,
+                                           stream.map().device_block(writes[1].log).value() * 4096,
+                                           4096, writes[1].bytes);
   stream.stream().flush();
   const auto commit = stream.write_log(writes[2]);
   stream.stream().complete(data);
@@ -445,7 +445,8 @@ TEST_F(OrderJudgeTest, ReuseBeforeFree) {
   for (const BuiltWrite& write : built(stream, frees)) {
     if (write.is_preflush) stream.stream().flush();
     stream.write_log(write);
-    const auto early = stream.write_home(stream.file_block(3), stream.content(50 + write.log.value()));
+    const auto early =
+        stream.write_home(stream.file_block(3), stream.content(50 + write.log.value()));
     expected += (expected.empty() ? "" : " ") + at("reuse-before-free", early);
     if (write.is_fua) stream.stream().flush();
   }

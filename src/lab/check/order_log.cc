@@ -61,8 +61,7 @@ void OrderJudge::take_tail(Bytes content, const Request& request) {
 // Everything that the tail passes must be settled before the superblock that says so is sent: from
 // then on it may be durable.
 void OrderJudge::check_tail(const LogTail& tail, std::uint64_t sequence) {
-  std::uint64_t unsettled_count = 0;
-  std::optional<std::pair<BlockNo, Tid>> first;
+  std::vector<std::pair<BlockNo, Tid>> unsettled;
   for (const BookedTransaction& transaction : book_.transactions()) {
     if (!tail.passes(transaction.tid)) break;
     if (!times_.is_durable(transaction.commit_sequence)) {
@@ -77,26 +76,49 @@ void OrderJudge::check_tail(const LogTail& tail, std::uint64_t sequence) {
       ++counters_.settled_count;
       if (live == nullptr || home == superblock_block_) continue;
       if (book_.is_settled(*live, transaction.tid, tail)) continue;
-      if (book_.is_blind_after(transaction.tid)) continue;
-      if (live->went_astray) {
-        CheckFinding astray = finding_of(
-            transaction.tid, fmt::format("the content of block {} as of tid {} was written "
-                                         "elsewhere, and never home",
-                                         home.value(), transaction.tid.value()));
-        astray.block = home;
-        report("misdirected-write", live->went_astray->sequence, std::move(astray));
-        continue;
-      }
-      if (!first) first.emplace(home, transaction.tid);
-      ++unsettled_count;
+      if (!book_.is_blind_after(transaction.tid)) unsettled.emplace_back(home, transaction.tid);
     }
+  }
+  if (!unsettled.empty()) drop_given_up(unsettled);
+  if (!unsettled.empty()) report_unsettled(unsettled, sequence);
+}
+
+// Leaves out blocks of files that a recovery would delete or cut, as of the newest durable commit.
+void OrderJudge::drop_given_up(std::vector<std::pair<BlockNo, Tid>>& unsettled) {
+  const auto& booked = book_.transactions();
+  const auto newest = std::find_if(booked.rbegin(), booked.rend(), [&](const auto& each) {
+    return times_.is_durable(each.commit_sequence);
+  });
+  if (newest == booked.rend()) return;
+  const auto given_up = GivenUp::of(view_, ring_->map(), newest->tid);
+  if (!given_up) return;
+  const std::size_t all = unsettled.size();
+  std::erase_if(unsettled, [&](const auto& each) { return given_up->has(each.first); });
+  counters_.given_up_count += all - unsettled.size();
+}
+
+void OrderJudge::report_unsettled(const std::vector<std::pair<BlockNo, Tid>>& unsettled,
+                                  std::uint64_t sequence) {
+  std::optional<std::pair<BlockNo, Tid>> first;
+  for (const auto& [home, tid] : unsettled) {
+    const LiveBlock* const live = book_.find(home);
+    if (!live->went_astray) {
+      if (!first) first.emplace(home, tid);
+      continue;
+    }
+    CheckFinding astray =
+        finding_of(tid, fmt::format("the content of block {} as of tid {} was written elsewhere, "
+                                    "and never home",
+                                    home.value(), tid.value()));
+    astray.block = home;
+    report("misdirected-write", live->went_astray->sequence, std::move(astray));
   }
   if (!first) return;
   CheckFinding finding = finding_of(
       first->second,
       fmt::format("the tail passes tid {}, but block {} is not home durably, nor superseded, "
-                  "revoked or freed ({} such in all)",
-                  first->second.value(), first->first.value(), unsettled_count));
+                  "revoked, freed or given up ({} such in all)",
+                  first->second.value(), first->first.value(), unsettled.size()));
   finding.block = first->first;
   report("tail-before-home", sequence, std::move(finding));
 }
@@ -289,13 +311,13 @@ void OrderJudge::check_announced() {
     if (transaction.was_announced || !times_.is_durable(transaction.commit_sequence)) continue;
     transaction.was_announced = true;
     if (tail_.is_empty || transaction.tid.comes_before(tail_.sequence)) {
-      report("log-not-announced", transaction.commit_sequence,
-             finding_of(transaction.tid, fmt::format("the commit block of tid {} is durable, but "
-                                                     "the journal's superblock says that the log "
-                                                     "{}",
-                                                     transaction.tid.value(),
-                                                     tail_.is_empty ? "is empty"
-                                                                    : "begins later")));
+      report(
+          "log-not-announced", transaction.commit_sequence,
+          finding_of(transaction.tid, fmt::format("the commit block of tid {} is durable, but "
+                                                  "the journal's superblock says that the log "
+                                                  "{}",
+                                                  transaction.tid.value(),
+                                                  tail_.is_empty ? "is empty" : "begins later")));
     }
     if (!needs_recovery_) {
       report("recovery-not-announced", transaction.commit_sequence,

@@ -5,8 +5,8 @@
 namespace powercut::lab {
 namespace {
 
-// The writes of Debian's Linux 6.1 under `hunt`.  It does not hold mapped pages still while they are
-// written home: three of them go ahead of their transaction.
+// The writes of Debian's Linux 6.1 under `hunt`.  It does not hold mapped pages still while they
+// are written home: three of them go ahead of their transaction.
 TEST(OrderRecording, TheShippedStreamOfLinux61WritesPagesHomeThatAreStoredTo) {
   const auto file =
       File::open(std::string(POWERCUT_SOURCE_DIR) + "/share/first-find.pcrec", File::Access::kRead);

@@ -68,8 +68,8 @@ void ReachMap::take_node(Bytes node, std::int64_t sign) {
   const auto half = [&](std::size_t at) -> std::uint64_t { return load<Le16>(node, at)->value(); };
   if (node.size() < kHeaderBytes || half(0) != kNodeMagic) return;
   const std::uint64_t count = half(2), capacity = half(4), depth = half(6);
-  const bool is_leaf = depth == 0 && count <= capacity &&
-                       capacity == (node.size() - kHeaderBytes) / kEntryBytes;
+  const bool is_leaf =
+      depth == 0 && count <= capacity && capacity == (node.size() - kHeaderBytes) / kEntryBytes;
   if (!is_leaf) return;
   for (std::uint64_t i = 0; i < count; ++i) {
     const std::size_t at = kHeaderBytes + i * kEntryBytes;

@@ -55,8 +55,8 @@ class Mender {
     for (const RecordedEvent& event : recording_.events) {
       if (event.kind != EventKind::kSubmitted || event.request != RequestKind::kWrite) continue;
       if (event.sequence > before) break;
-      const bool holds = event.offset <= at &&
-                         at + ground_.map.block_bytes() <= event.offset + event.length;
+      const bool holds =
+          event.offset <= at && at + ground_.map.block_bytes() <= event.offset + event.length;
       if (holds) last = &event;
     }
     return last;
@@ -72,8 +72,7 @@ class Mender {
            at += size) {
         if (!ground_.map.log_block(BlockNo((event.offset + at) / size))) continue;
         const auto header = parse_journal_header(event.data.subspan(at, size));
-        const bool is_it =
-            header && header->tid == tid && header->is(JournalBlockType::kCommit);
+        const bool is_it = header && header->tid == tid && header->is(JournalBlockType::kCommit);
         if (is_it) found = &event;
       }
     }
@@ -138,8 +137,7 @@ class Mender {
       block[bit / 8] ^= mask;
       if (is_right(block)) {
         edit_.replace(write->sequence, data);
-        return fmt::format("bit {} of log block {} put back", bit,
-                           finding_.tag.log_block.value());
+        return fmt::format("bit {} of log block {} put back", bit, finding_.tag.log_block.value());
       }
       block[bit / 8] ^= mask;
     }
@@ -213,8 +211,7 @@ class Mender {
     const auto log = ground_.map.log_block(last);
     if (!log || log->value() + 1 >= ground_.map.block_count()) return {};
     const BlockNo behind = ground_.map.device_block(*log + 1);
-    edit_.insert_write_before(sequence_, behind.value() * size,
-                              std::vector<std::uint8_t>(size));
+    edit_.insert_write_before(sequence_, behind.value() * size, std::vector<std::uint8_t>(size));
     return "the log block behind the commit block wiped";
   }
 

@@ -41,8 +41,8 @@ class RequestTimes {
 
   struct Times {
     std::uint64_t submitted = 0, completed = 0;  // moments; 0: not yet
-    std::uint64_t flush = 0;        // flushes submitted by its completion; of a flush: its number
-    std::uint64_t flush_done = 0;   // the newest flush completed by its submission
+    std::uint64_t flush = 0;       // flushes submitted by its completion; of a flush: its number
+    std::uint64_t flush_done = 0;  // the newest flush completed by its submission
     bool is_fua = false;
   };
   struct DoneFlush {

@@ -48,10 +48,10 @@ TEST(RequestTimes, Table) {
   EXPECT_EQ(verdict("wf"), "df");
   EXPECT_EQ(verdict("wfw"), "dfc");
   EXPECT_EQ(verdict("Wf"), "-f");
-  EXPECT_EQ(verdict("Wf1"), "cf");     // completed after the flush came: not covered
-  EXPECT_EQ(verdict("wF"), "cf");      // the flush has not ended
+  EXPECT_EQ(verdict("Wf1"), "cf");  // completed after the flush came: not covered
+  EXPECT_EQ(verdict("wF"), "cf");   // the flush has not ended
   EXPECT_EQ(verdict("wF2"), "df");
-  EXPECT_EQ(verdict("WF12"), "cf");    // completed while the flush was under way
+  EXPECT_EQ(verdict("WF12"), "cf");  // completed while the flush was under way
   EXPECT_EQ(verdict("WF12f"), "dff");
   EXPECT_EQ(verdict("wFwf2"), "dfdf");
   EXPECT_EQ(verdict("wFwF4"), "dfdf");  // a later flush covers what an earlier one would

@@ -40,9 +40,10 @@ std::vector<StreamFinding> stream_findings(std::vector<Finding> tag,
   return all;
 }
 
-std::vector<StreamFinding> judge_stream(const Recording& recording, const Clock& clock) {
+std::vector<StreamFinding> judge_stream(const Recording& recording, const Clock& clock,
+                                        const OrderOptions& order) {
   return stream_findings(verify_recording(recording, clock).findings,
-                         verify_order(recording).findings);
+                         verify_order(recording, order).findings);
 }
 
 }  // namespace powercut::lab

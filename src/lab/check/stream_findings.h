@@ -20,6 +20,7 @@ struct StreamFinding {
 // breaks an order when it is sent, and a checksum when it is done.
 std::vector<StreamFinding> stream_findings(std::vector<Finding> tag,
                                            std::vector<CheckFinding> order);
-std::vector<StreamFinding> judge_stream(const Recording& recording, const Clock& clock);
+std::vector<StreamFinding> judge_stream(const Recording& recording, const Clock& clock,
+                                        const OrderOptions& order = {});
 
 }  // namespace powercut::lab

@@ -58,9 +58,9 @@ void RecordingEdit::remove(std::uint64_t sequence) {
 
 void RecordingEdit::insert(std::size_t at, RecordedEvent event) {
   if (event.sequence == 0) event.sequence = next_inserted_++;
-  event.when = at < events_.size()   ? events_[at].when
-               : events_.empty() ? Nanoseconds{0}
-                                     : events_.back().when;
+  event.when = at < events_.size() ? events_[at].when
+               : events_.empty()   ? Nanoseconds{0}
+                                   : events_.back().when;
   const auto place = events_.begin() + static_cast<std::ptrdiff_t>(at);
   const auto submitted = events_.insert(place, event);
   event.kind = EventKind::kCompleted;

@@ -8,9 +8,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 Json finding_json(const CheckFinding& finding) {
-  Json json = {{"judge", judge_name(finding.judge)},
-               {"rule", finding.rule},
-               {"words", finding.words}};
+  Json json = {
+      {"judge", judge_name(finding.judge)}, {"rule", finding.rule}, {"words", finding.words}};
   if (finding.sequence) json["sequence"] = *finding.sequence;
   if (finding.block) json["block"] = finding.block->value();
   if (finding.inode) json["inode"] = finding.inode->value();
@@ -26,6 +25,20 @@ std::string line_of(const Json& json) {
 
 std::string check_finding_to_json(const CheckFinding& finding) {
   return line_of(finding_json(finding));
+}
+
+std::string causes_to_json(const std::vector<Cause>& causes) {
+  Json list = Json::array();
+  for (const Cause& cause : causes) {
+    Json consequences = Json::array();
+    for (const StreamFinding& each : cause.consequences) {
+      consequences.push_back(finding_json(each.check));
+    }
+    list.push_back({{"finding", finding_json(cause.finding.check)},
+                    {"consequences", std::move(consequences)},
+                    {"repair", cause.repair}});
+  }
+  return line_of(list);
 }
 
 std::string order_to_json(const OrderVerification& verification) {

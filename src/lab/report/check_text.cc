@@ -12,6 +12,20 @@ std::string check_finding_text(const CheckFinding& finding) {
   return text + finding.words + "\n";
 }
 
+std::string causes_text(const std::vector<Cause>& causes) {
+  constexpr std::size_t kShown = 20;
+  std::string text;
+  for (std::size_t i = 0; i < causes.size() && i < kShown; ++i) {
+    text += "  cause     " + causes[i].describe();
+    if (!causes[i].repair.empty()) text += "; they are gone with " + causes[i].repair;
+    text += "\n";
+  }
+  if (causes.size() > kShown) {
+    text += fmt::format("            and {} more\n", grouped(causes.size() - kShown));
+  }
+  return text;
+}
+
 std::string order_text(const OrderVerification& verification) {
   constexpr std::size_t kShown = 20;
   const OrderCounters& counters = verification.counters;
@@ -32,8 +46,9 @@ std::string order_text(const OrderVerification& verification) {
       grouped(counters.home_write_count), grouped(counters.settled_count),
       grouped(counters.tail_count), grouped(counters.finding_count));
   if (counters.unreadable_count != 0) {
-    text += fmt::format("            {} transactions could not be read: less is judged behind them\n",
-                        grouped(counters.unreadable_count));
+    text +=
+        fmt::format("            {} transactions could not be read: less is judged behind them\n",
+                    grouped(counters.unreadable_count));
   }
   return text;
 }

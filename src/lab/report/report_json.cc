@@ -113,15 +113,16 @@ std::string proof_json(const Proof& proof) {
   return dump(json);
 }
 
-std::string verification_json(const DiskStatus* tag, std::span<const Finding> findings,
-                              const OrderVerification* order) {
+std::string verification_json(const VerifiedStream& verified) {
   Json json = Json::object();
-  if (tag != nullptr) {
-    json["counters"] = Json::parse(counters_to_json(tag->counters));
-    json["trouble"] = tag->trouble;
-    json["findings"] = findings_json(findings);
+  if (verified.tag != nullptr) {
+    json["counters"] = Json::parse(counters_to_json(verified.tag->counters));
+    json["trouble"] = verified.tag->trouble;
+    json["findings"] = findings_json(verified.tag->findings);
   }
-  json["order"] = order == nullptr ? Json(nullptr) : Json::parse(order_to_json(*order));
+  json["order"] =
+      verified.order == nullptr ? Json(nullptr) : Json::parse(order_to_json(*verified.order));
+  json["causes"] = Json::parse(causes_to_json(verified.causes));
   return dump(json);
 }
 

@@ -6,14 +6,18 @@
 
 #include "lab/campaign/hunt.h"
 #include "lab/campaign/prove.h"
-#include "lab/check/order_recording.h"
+#include "lab/check/cause.h"
 
 namespace powercut::lab {
 
 std::string runs_json(std::span<const RunOutcome> runs, const std::string& repeat_command);
 std::string proof_json(const Proof& proof);
-// What `verify` found; a judge that was not asked is null.
-std::string verification_json(const DiskStatus* tag, std::span<const Finding> findings,
-                              const OrderVerification* order);
+// What `verify` found.
+struct VerifiedStream {
+  const Verification* tag = nullptr;         // null: not asked
+  const OrderVerification* order = nullptr;  // null: not asked
+  std::vector<Cause> causes;
+};
+std::string verification_json(const VerifiedStream& verified);
 
 }  // namespace powercut::lab

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/prng.h"
 #include "lab/check/order_recording.h"
 #include "tests/support/journaled_stream.h"
 
@@ -476,6 +477,49 @@ TEST_F(OrderJudgeTest, DamageInTheLogIsTheTagJudges) {
     stream.stream().flush();
     stream.write_tail(head, Tid(3));
     EXPECT_EQ(verdict(stream), "") << static_cast<int>(kind);
+  }
+}
+
+// Requests in no order at all: whatever comes, the judge ends, and says something of each finding.
+TEST_F(OrderJudgeTest, TakesStreamsWithoutAnyOrder) {
+  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+    Prng prng(seed);
+    JournaledStream stream;
+    stream.announce();
+    std::vector<BuiltWrite> writes;
+    for (std::uint64_t i = 0; i < 60; ++i) {
+      TransactionSpec spec = logs(stream, i % 30, i);
+      if (i % 3 == 0) spec.revokes = {stream.file_block(prng.below(30))};
+      if (i % 4 == 0) spec.blocks.push_back({stream.bitmap(), stream.bitmap_without({})});
+      if (i % 5 == 0) spec.blocks.push_back({stream.inode_block(), stream.longer_file(1)});
+      for (BuiltWrite& write : built(stream, spec)) writes.push_back(std::move(write));
+    }
+    std::uint64_t open = 0;
+    for (int turn = 0; turn < 600; ++turn) {
+      BuiltWrite write = writes[prng.below(writes.size())];
+      if (prng.below(8) == 0) write.bytes[prng.below(write.bytes.size())] ^= 1;
+      const std::uint64_t place = stream.map().device_block(write.log).value() * 4096;
+      switch (prng.below(8)) {
+        case 0: stream.stream().flush(); break;
+        case 1: stream.write_home(stream.file_block(prng.below(32)), write.bytes); break;
+        case 2:
+          stream.write_tail(LogBlock(static_cast<std::uint32_t>(prng.below(200))),
+                            Tid(static_cast<std::uint32_t>(prng.below(70))));
+          break;
+        case 3:
+          if (open != 0) stream.stream().complete(open);
+          open = stream.stream().submit(RequestKind::kWrite, place, 4096, write.bytes);
+          break;
+        case 4: stream.stream().write(place + 512, Bytes(write.bytes).first(1000)); break;
+        case 5: stream.stream().write(place, write.bytes, Durability::kFua); break;
+        default: stream.write_log(write);
+      }
+    }
+    const Recording recording = stream.take();
+    const OrderVerification verification = verify_order(recording, {.data = DataMode::kOrdered});
+    for (const CheckFinding& finding : verification.findings) {
+      EXPECT_TRUE(finding.sequence && !finding.words.empty() && !finding.rule.empty());
+    }
   }
 }
 

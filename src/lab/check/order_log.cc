@@ -169,7 +169,7 @@ void OrderJudge::evaluate_waiting() {
 // Where the transaction begins: behind the one before; else where the superblock says; else at its
 // header that lies furthest before its commit block.
 LogBlock OrderJudge::start_of(const WaitingCommit& commit) const {
-  if (expected_next_) return *expected_next_;
+  if (expected_next_ && ring_->holds(*expected_next_)) return *expected_next_;
   const JournalSuperblock& superblock = ring_->superblock();
   if (superblock.sequence == commit.tid && ring_->holds(superblock.start)) return superblock.start;
   LogBlock start = commit.log;
@@ -202,6 +202,7 @@ void OrderJudge::note_missing(Tid tid, std::uint64_t sequence) {
 }
 
 void OrderJudge::evaluate(const WaitingCommit& commit) {
+  if (!ring_->holds(commit.log)) return;  // the ring became another one meanwhile
   const bool goes_on = !last_tid_ || last_tid_->comes_before(commit.tid);
   if (!goes_on) book_.clear();  // another life of the journal
   note_missing(commit.tid, commit.sequence);

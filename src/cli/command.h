@@ -34,6 +34,7 @@ void add_record(CommandLine& line);
 void add_journal(CommandLine& line);
 void add_image(CommandLine& line);
 void add_workload(CommandLine& line);
+void add_mark(CommandLine& line);
 void add_demo(CommandLine& line);
 
 void print(std::string_view text);       // to standard output, flushed

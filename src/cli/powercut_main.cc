@@ -16,6 +16,7 @@ int main(int argument_count, char** arguments) {
   add_journal(line);
   add_image(line);
   add_workload(line);
+  add_mark(line);
   try {
     line.app.parse(argument_count, arguments);
   } catch (const CLI::ParseError& error) {

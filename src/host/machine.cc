@@ -155,6 +155,11 @@ bool was_interrupted() noexcept {
   return is_interrupted.load(std::memory_order_relaxed);
 }
 
+std::string environment_value(const char* name) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? std::string() : value;
+}
+
 std::filesystem::path program_directory() {
   std::error_code error;
   return std::filesystem::read_symlink("/proc/self/exe", error).parent_path();

@@ -17,6 +17,9 @@ bool is_root();
 bool is_terminal(int fd);
 std::uint64_t free_disk_bytes(const std::filesystem::path& directory);  // 0 if unknown
 
+// A variable of the environment; empty if there is none.
+std::string environment_value(const char* name);
+
 // The folder of the program that runs; empty if it cannot be told.
 std::filesystem::path program_directory();
 

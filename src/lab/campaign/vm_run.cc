@@ -266,6 +266,7 @@ Result<RunOutcome> run_in_vm(const RunOptions& options, const LabEnvironment& en
   job.mount_options = options.mount_options;
   job.settings = options.settings;
   job.command_limit = options.load_limit;
+  job.has_marks = true;
   VmOptions vm_options;
   vm_options.kernel = options.kernel;
   vm_options.initramfs =
@@ -278,6 +279,7 @@ Result<RunOutcome> run_in_vm(const RunOptions& options, const LabEnvironment& en
   const TempDirectory folder = TRY(TempDirectory::make("run"));
   DiskDoor door = TRY(open_door(options, folder.path()));
   vm_options.disk_socket = door.socket();
+  vm_options.marks_socket = door.marks();
   vm_options.cpus = options.cpus;
   vm_options.memory_mib = options.memory_mib;
   vm_options.append = options.append;

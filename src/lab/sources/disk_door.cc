@@ -73,7 +73,7 @@ Result<void> make_file_system(const File& storage, std::uint32_t journal_mib,
 Result<DiskDoor> DiskDoor::open(const DiskDoorOptions& options) {
   const auto plugin = TRY(find_plugin());
   const auto socket = options.folder / "disk.sock";
-  TRY(check_socket_length(socket));
+  TRY(check_socket_length(options.folder / kMarksName));  // the longer of the two
   File storage = TRY(make_storage(options));
   if (options.image.empty()) {
     TRY(make_file_system(storage, options.journal_mib, options.mkfs_options));
@@ -88,7 +88,8 @@ Result<DiskDoor> DiskDoor::open(const DiskDoorOptions& options) {
                       "4",
                       plugin.string(),
                       "disk-fd=" + std::to_string(storage.fd()),
-                      "report-fd=" + std::to_string(report.write.get())};
+                      "report-fd=" + std::to_string(report.write.get()),
+                      "marks=" + (options.folder / kMarksName).string()};
   if (!options.keep.empty()) server.arguments.push_back("keep=" + options.keep.string());
   if (!options.record.empty()) {
     server.arguments.push_back("record=" + options.record.string());

@@ -37,6 +37,8 @@ class DiskDoor {
   DiskDoor(DiskDoor&&) = default;
 
   const std::filesystem::path& socket() const { return socket_; }
+  // Where a load puts its marks (mark_door.h).
+  const std::filesystem::path& marks() const { return marks_; }
   // The next line of the report, waiting at most `limit`; nothing if none came.
   // Errors: kAborted: the disk's process ended by itself (its last words in the detail).
   Result<std::optional<DiskReportLine>> next(Nanoseconds limit);
@@ -52,13 +54,16 @@ class DiskDoor {
   DiskDoor(File storage, std::filesystem::path socket, Process server, LineReader report)
       : storage_(std::move(storage)),
         socket_(std::move(socket)),
+        marks_(socket_.parent_path() / kMarksName),
         server_(std::move(server)),
         report_(std::move(report)) {}
   Result<std::optional<DiskReportLine>> read_line(Nanoseconds limit);
   Result<void> take_words(Nanoseconds limit);
 
+  static constexpr const char* kMarksName = "marks.sock";
+
   File storage_;
-  std::filesystem::path socket_;
+  std::filesystem::path socket_, marks_;
   Process server_;
   LineReader report_;
   DiskStatus status_;

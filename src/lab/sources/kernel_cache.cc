@@ -24,6 +24,10 @@ bool is_there(const fs::path& path) {
   return fs::exists(path, error);
 }
 
+// Which modules are unpacked: one more with each change of wanted_modules().  A kernel that was
+// unpacked with another set is unpacked again.
+constexpr std::string_view kModuleSet = "2";
+
 void remove_folder(const fs::path& path) {
   std::error_code error;
   fs::remove_all(path, error);
@@ -86,7 +90,7 @@ Result<PackageContent> unpack_needed(const fs::path& deb, const fs::path& into) 
 
 std::string facts_text(const KernelImage& image) {
   return "package=" + image.package + "\nversion=" + image.version + "\nsha256=" + image.sha256 +
-         "\nrelease=" + image.release + "\n";
+         "\nrelease=" + image.release + "\nmodule-set=" + std::string(kModuleSet) + "\n";
 }
 
 std::string fact(std::string_view text, std::string_view key) {
@@ -127,6 +131,7 @@ std::optional<KernelImage> KernelCache::find(const std::string& id) const {
   const fs::path folder = root_ / id;
   const auto text = read_text_file(folder / kFactsFile, 64 << 10);
   if (!text || !read_bzimage(folder / "vmlinuz")) return std::nullopt;
+  if (fact(*text, "module-set") != kModuleSet) return std::nullopt;
   return KernelImage{.name = {},
                      .release = fact(*text, "release"),
                      .package = fact(*text, "package"),

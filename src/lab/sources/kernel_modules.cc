@@ -198,8 +198,8 @@ Result<ModuleIndex> index_modules(const std::filesystem::path& folder) {
 const std::vector<std::string>& wanted_modules() {
   // crc32c first: ext4 asks for it by its algorithm's name, which no `depends=` line tells.
   static const std::vector<std::string> kWanted = {
-      "crc32c_generic", "crc32c_cryptoapi", "libcrc32c", "jbd2",
-      "ext4",           "virtio_pci",       "virtio_blk"};
+      "crc32c_generic", "crc32c_cryptoapi", "libcrc32c",  "jbd2",
+      "ext4",           "virtio_pci",       "virtio_blk", "virtio_console"};
   return kWanted;
 }
 

@@ -35,7 +35,7 @@ Result<std::vector<std::string>> module_dependencies(Bytes elf);
 // Modules under a folder.  Errors: kNotFound: no such folder; kLimit: more than 50,000 files.
 Result<ModuleIndex> index_modules(const std::filesystem::path& folder);
 
-// What to load first for a disk and its file system.
+// What to load first for a disk, its file system, and the way to put marks.
 const std::vector<std::string>& wanted_modules();
 
 struct LoadableModule {

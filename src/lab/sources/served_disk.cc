@@ -24,6 +24,9 @@ Result<std::unique_ptr<ServedDisk>> ServedDisk::open(ServedDiskOptions&& options
   }
   served->recorded_ =
       std::make_unique<RecordedDisk>(*served->device_, served->clock_, std::move(observers));
+  if (!options.marks.empty()) {
+    served->marks_ = TRY(MarkDoor::open(options.marks, *served->recorded_));
+  }
   ServedDisk* const self = served.get();
   served->reporter_ =
       std::jthread([self](const std::stop_token& stop) { self->report_loop(stop); });
@@ -31,6 +34,7 @@ Result<std::unique_ptr<ServedDisk>> ServedDisk::open(ServedDiskOptions&& options
 }
 
 ServedDisk::~ServedDisk() {
+  marks_.reset();  // before the recording is ended
   if (!reporter_.joinable()) return;
   reporter_.request_stop();
   queue_filled_.notify_all();

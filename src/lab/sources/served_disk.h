@@ -5,8 +5,8 @@
 // request ever waits for whoever reads it: what does not fit the bounded queue is counted, not
 // kept.
 //
-// Threads: requests come from nbdkit's workers; one reporter thread.  Lock order: the disk's order
-// (kRecorder), then the queue (kReport).
+// Threads: requests come from nbdkit's workers; one reporter thread, one for marks.  Lock order:
+// the disk's order (kRecorder), then the queue (kReport).
 #pragma once
 
 #include <deque>
@@ -20,6 +20,7 @@
 #include "host/file.h"
 #include "lab/record/recorded_disk.h"
 #include "lab/record/recording_file.h"
+#include "lab/sources/mark_door.h"
 #include "lab/verify/tag_judge.h"
 
 namespace powercut::lab {
@@ -29,6 +30,7 @@ struct ServedDiskOptions {
   Fd report;                     // the pipe's end to write to
   std::filesystem::path keep;    // where the image goes at the first finding; empty: nowhere
   std::filesystem::path record;  // a recording of all requests; empty: none
+  std::filesystem::path marks;   // a socket for marks (mark_door.h); empty: none
   std::uint64_t record_bytes_max = 0;
 };
 
@@ -69,6 +71,7 @@ class ServedDisk final : public FindingSink {
   std::deque<std::string> queue_ GUARDED_BY(queue_mutex_);
   std::uint64_t dropped_count_ GUARDED_BY(queue_mutex_) = 0;
   std::jthread reporter_;
+  std::unique_ptr<MarkDoor> marks_;  // ends first: it uses the disk
 };
 
 }  // namespace powercut::lab

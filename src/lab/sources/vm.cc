@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <csignal>
 
+#include "lab/sources/guest/mark_client.h"
+
 namespace powercut::lab {
 namespace {
 
@@ -45,6 +47,14 @@ void append_disk(const VmOptions& options, std::vector<std::string>& words) {
                {"-device", "virtio-blk-pci,drive=" + drive +
                                ",iothread=disk-thread,write-cache=on,num-queues=" +
                                std::to_string(options.cpus) + ",werror=report,rerror=report"});
+}
+
+// A character device in the guest (/dev/virtio-ports/powercut.marks) that leads to the socket.
+void append_marks(const VmOptions& options, std::vector<std::string>& words) {
+  words.insert(words.end(),
+               {"-chardev", "socket,id=marks,path=" + option_value(options.marks_socket.string()),
+                "-device", "virtio-serial-pci", "-device",
+                "virtserialport,chardev=marks,name=" + std::string(kMarksPort)});
 }
 
 Result<void> check_options(const VmOptions& options) {
@@ -92,6 +102,7 @@ std::vector<std::string> qemu_arguments(const VmOptions& options, const std::str
   add("-initrd", initramfs.string());
   add("-append", kernel_command_line(options));
   if (!options.disk_socket.empty()) append_disk(options, words);
+  if (!options.marks_socket.empty()) append_marks(options, words);
   return words;
 }
 

@@ -36,6 +36,7 @@ struct VmOptions {
   KernelImage kernel;
   std::vector<std::uint8_t> initramfs;
   std::filesystem::path disk_socket;            // empty: no disk
+  std::filesystem::path marks_socket;           // the guest's way to put marks; empty: none
   unsigned cpus = 1;                            // 1 to 64; also the disk's queues
   unsigned memory_mib = 1024;                   // 64 to 65,536
   std::vector<std::string> append;              // more words of the kernel's command line

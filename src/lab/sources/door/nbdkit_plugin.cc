@@ -1,7 +1,7 @@
 // nbdkit's side of a served disk: each request of the network block device handed to ServedDisk.
 //
 //   nbdkit -f -U SOCKET powercut-disk.so disk-fd=N report-fd=N [keep=PATH] [record=PATH]
-//          [record-max=BYTES]
+//          [record-max=BYTES] [marks=SOCKET]
 //
 // FUA is native: a write with it reaches the recorder as such (QEMU's virtio disk hides it from its
 // guest, which flushes instead).  Requests run in parallel; ServedDisk gives them their order.
@@ -44,6 +44,8 @@ int config(const char* key_text, const char* value) {
     plugin_options.keep = value;
   } else if (key == "record") {
     plugin_options.record = value;
+  } else if (key == "marks") {
+    plugin_options.marks = value;
   } else if (!parse_number(value, number)) {
     nbdkit_error("powercut: %s=%s is not a number", key_text, value);
     return -1;
@@ -140,7 +142,8 @@ struct nbdkit_plugin make_plugin() {
   made.version = "1";
   made.config = config;
   made.config_complete = config_complete;
-  made.config_help = "disk-fd=N report-fd=N [keep=PATH] [record=PATH] [record-max=BYTES]";
+  made.config_help =
+      "disk-fd=N report-fd=N [keep=PATH] [record=PATH] [record-max=BYTES] [marks=SOCKET]";
   made.after_fork = after_fork;
   made.cleanup = cleanup;
   made.open = open_client;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "lab/sources/guest/guest_job.h"
+#include "lab/sources/guest/mark_client.h"
 
 namespace powercut::lab {
 namespace {
@@ -21,12 +22,8 @@ constexpr auto kStuckLimit = std::chrono::seconds(10);  // for SIGKILL to work
 constexpr auto kDrainLimit = std::chrono::seconds(1);   // for output after the end
 
 constexpr const char* kEnvironment[] = {
-    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    "HOME=/root",
-    "TMPDIR=/tmp",
-    "LANG=C",
-    "TERM=dumb",
-    nullptr};
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root",
+    "TMPDIR=/tmp", "LANG=C", "TERM=dumb"};
 
 // Cuts a stream of bytes into lines for the Voice.
 class Relay {
@@ -64,8 +61,13 @@ class Relay {
   std::vector<char*> arguments;
   for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
+  std::vector<char*> environment;
+  for (const char* const line : kEnvironment) environment.push_back(const_cast<char*>(line));
+  std::string marks = std::string(kMarksVariable) + "=" + kGuestMarks;
+  if (::access(kGuestMarks, F_OK) == 0) environment.push_back(marks.data());
+  environment.push_back(nullptr);
   if (::chdir(kWorkDirectory) == 0) {
-    ::execvpe(arguments.front(), arguments.data(), const_cast<char**>(kEnvironment));
+    ::execvpe(arguments.front(), arguments.data(), environment.data());
   }
   const std::string text = "cannot run " + command.front() + ": " + std::strerror(errno) + "\n";
   const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());

@@ -118,6 +118,9 @@ Result<void> take_line(std::string_view key, std::string value, GuestJob& job) {
     job.modules.push_back(std::move(value));
   } else if (key == "setting") {
     return take_setting(value, job);
+  } else if (key == "marks") {
+    if (value != "yes") return fail_with(Errc::kCorrupt, "guest job: marks are yes", value);
+    job.has_marks = true;
   } else if (key == "device-limit-ms") {
     job.device_limit = TRY(parse_duration(value));
   } else if (key == "command-limit-ms") {
@@ -151,6 +154,7 @@ Result<std::string> format_job(const GuestJob& job) {
     }
     writer.line("setting", setting.name + "=" + setting.value);
   }
+  if (job.has_marks) writer.line("marks", "yes");
   writer.line("device-limit-ms", duration_text(job.device_limit));
   writer.line("command-limit-ms", duration_text(job.command_limit));
   writer.line("grace-ms", duration_text(job.grace));

@@ -51,6 +51,7 @@ struct GuestJob {
   std::string mount_options = "data=journal";
   std::vector<std::string> modules;  // paths in the guest, in the order of loading
   std::vector<KernelSetting> settings;
+  bool has_marks = false;                          // there is a port for marks (mark_client.h)
   std::vector<std::vector<std::string>> commands;  // run one after another; the first failure ends
   Nanoseconds device_limit = std::chrono::seconds(20);   // for the device to appear
   Nanoseconds command_limit = std::chrono::minutes(10);  // for all commands together

@@ -16,6 +16,7 @@ GuestJob full_job() {
   job.device = "/dev/vdb";
   job.mount_options = "data=journal,commit=1";
   job.modules = {"/powercut/modules/virtio.ko", "/powercut/modules/virtio_blk.ko"};
+  job.has_marks = true;
   job.settings = {{"vm/dirty_expire_centisecs", "10"}, {"kernel/panic", ""}};
   job.commands = {{"sh", "-c", "echo 'a=b' > f\nsync \\n"}, {"hot-store", "", "."}};
   job.device_limit = std::chrono::milliseconds(1);

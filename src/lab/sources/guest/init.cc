@@ -20,6 +20,7 @@
 
 #include "lab/sources/guest/command_runner.h"
 #include "lab/sources/guest/guest_job.h"
+#include "lab/sources/guest/mark_client.h"
 #include "lab/sources/guest/mount_options.h"
 #include "lab/sources/guest/voice.h"
 
@@ -31,6 +32,7 @@ constexpr std::size_t kEntriesMax = 64;   // of the root folder
 constexpr int kConsoleLevel = 5;          // loglevel= of vm.cc: more urgent ones are shown
 constexpr std::size_t kKernelLogBytes = std::size_t{512} << 10;
 constexpr auto kUnmountLimit = std::chrono::seconds(10);
+constexpr auto kMarksLimit = std::chrono::seconds(5);  // for the port's name to be known
 constexpr auto kConsoleLimit = std::chrono::seconds(2);
 constexpr auto kPause = std::chrono::milliseconds(10);
 
@@ -50,6 +52,7 @@ class Init {
   void apply_settings();
   bool mount_file_system();
   void say_kernel_log();
+  void find_marks();
   void list_root();
   void run_commands();
   void settle_console() const;
@@ -184,6 +187,45 @@ void Init::say_kernel_log() {
   }
 }
 
+std::string first_line_of(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return {};
+  char buffer[64];
+  const ssize_t count = ::read(fd, buffer, sizeof buffer);
+  ::close(fd);
+  const std::string_view text(buffer, static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+  return std::string(text.substr(0, text.find('\n')));
+}
+
+// The device of the port with our name; empty if there is none (yet).
+std::string marks_device() {
+  const std::string ports = "/sys/class/virtio-ports";
+  const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(ports.c_str()), &::closedir);
+  if (folder == nullptr) return {};
+  for (const dirent* entry = ::readdir(folder.get()); entry != nullptr;
+       entry = ::readdir(folder.get())) {
+    const std::string name = entry->d_name;
+    if (first_line_of(ports + "/" + name + "/name") == kMarksPort) return "/dev/" + name;
+  }
+  return {};
+}
+
+// Gives the port of marks the name that a load looks for.  A machine without one has none.
+void Init::find_marks() {
+  struct stat status {};
+  if (::stat("/sys/class/virtio-ports", &status) != 0) return;
+  const Nanoseconds end = clock_.now() + kMarksLimit;
+  std::string device = marks_device();
+  while (device.empty() && clock_.now() < end) {
+    std::this_thread::sleep_for(kPause);
+    device = marks_device();
+  }
+  ::mkdir("/dev/virtio-ports", 0755);
+  if (device.empty() || ::symlink(device.c_str(), kGuestMarks) != 0) {
+    voice_.say("trouble: no port for marks");
+  }
+}
+
 void Init::list_root() {
   const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(kMountPoint), &::closedir);
   if (folder == nullptr) {
@@ -203,6 +245,7 @@ void Init::list_root() {
 
 void Init::run_commands() {
   ::mkdir(kWorkDirectory, 0755);  // there already on an image that was used before
+  if (job_.has_marks) find_marks();
   voice_.say("load started");
   const CommandLimits limits{.deadline = clock_.now() + job_.command_limit, .grace = job_.grace};
   CommandEnd end;

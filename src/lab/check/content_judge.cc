@@ -155,6 +155,9 @@ void ContentJudge::look_anew() {
     mark_inode(i);
   }
   for (std::uint32_t i = 0; i < directories_.size(); ++i) mark_directory(i);
+  // Also those that stay as they are: without a volume nothing is held against a name.
+  for (std::uint32_t i = 0; i < names_.size(); ++i) mark_name(i);
+  for (std::uint32_t i = 0; i < files_.size(); ++i) mark_file(i);
 }
 
 void ContentJudge::change(BlockNo block, ContentId from, ContentId to) {

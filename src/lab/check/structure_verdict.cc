@@ -30,7 +30,9 @@ bool is_padded(Bytes bitmap, std::uint32_t first) {
     if (!bitmap_bit(bitmap, first)) return false;
   }
   const Bytes rest = bitmap.subspan(std::min<std::size_t>(first / 8, bitmap.size()));
-  return std::ranges::all_of(rest, [](std::uint8_t byte) { return byte == 0xFF; });
+  // All bytes are the first, and that is full.
+  return rest.empty() ||
+         (rest[0] == 0xFF && std::memcmp(rest.data(), rest.data() + 1, rest.size() - 1) == 0);
 }
 
 }  // namespace

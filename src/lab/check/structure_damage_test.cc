@@ -3,10 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/crc32c.h"
 #include "block/memory_device.h"
+#include "format/ext4_orphan.h"
 #include "format/ext4_xattr.h"
+#include "lab/check/structure_rule.h"
 #include "lab/check/structure_test_support.h"
 #include "reader/volume.h"
 #include "tests/support/e2fs_image.h"
@@ -278,15 +281,119 @@ const Damage kDamages[] = {
      }},
 };
 
+// ---- the rules that need a feature
+
+struct FeatureDamage {
+  const char* rule;
+  bool e2fsck_objects;
+  const char* mke2fs;
+  const char* debugfs;  // makes what is damaged
+  void (*plant)(RawExt4&);
+};
+
+XattrEntry first_attribute(RawExt4& raw) {
+  const InodeNo number = inode_at(raw, "/short_file");
+  const MutableBytes stored = raw.inode(number);
+  const auto inode = Inode::parse(stored, number, raw.superblock);
+  return XattrBody::parse(stored, *inode, number, raw.superblock)->entries.at(0);
+}
+
+template <class Edit>
+void edit_body(RawExt4& raw, Edit edit) {
+  const InodeNo number = inode_at(raw, "/short_file");
+  const MutableBytes stored = raw.inode(number);
+  const auto inode = Inode::parse(stored, number, raw.superblock);
+  auto body = XattrBody::parse(stored, *inode, number, raw.superblock).value();
+  edit(body.entries.at(0));
+  body.encode(stored, *inode);
+  inode->encode(stored, number, raw.superblock);
+}
+
+// `edit` gets the value inode of the first attribute, and its bytes.
+template <class Edit>
+void edit_value_inode(RawExt4& raw, Edit edit) {
+  const InodeNo number = first_attribute(raw).value_inode;
+  const MutableBytes stored = raw.inode(number);
+  Inode inode = Inode::parse(stored, number, raw.superblock).value();
+  edit(inode, stored);
+  inode.encode(stored, number, raw.superblock);
+}
+
+constexpr const char* kValue =
+    "ea_set -f short_file.value short_file user.big\n"
+    "sif short_file blocks 16\n";
+
+const FeatureDamage kFeatureDamages[] = {
+    {"inline-data", true, "-b 4096 -O inline_data", "",
+     [](RawExt4& raw) { edit_body(raw, [](XattrEntry& entry) { entry.name = "datb"; }); }},
+    {"attributes", true, "-b 4096", "ea_set short_file user.k value\n",
+     [](RawExt4& raw) { edit_body(raw, [](XattrEntry& entry) { entry.hash = 1; }); }},
+    // A value inode of another size than its attribute's value is none of e2fsck's worries.
+    {"value-inode", true, "-b 4096 -O ea_inode", kValue,
+     [](RawExt4& raw) {
+       edit_value_inode(raw, [](Inode& inode, auto) {
+         inode.flags &= ~static_cast<std::uint32_t>(InodeFlag::kEaInode);
+       });
+     }},
+    {"value-references", true, "-b 4096 -O ea_inode", kValue,
+     [](RawExt4& raw) {
+       edit_value_inode(raw, [](Inode&, MutableBytes stored) { stored[0x24] ^= 2; });
+     }},
+    {"indirect-blocks", true, "-b 4096 -O ^extent,^64bit", "",
+     [](RawExt4& raw) {
+       edit_inode(raw, "/sparse", [](Inode& inode) { inode.block_area[50] = 0xFF; });
+     }},
+    {"orphan-file", true, "-b 4096 -O orphan_file", "",
+     [](RawExt4& raw) {
+       const InodeNo file = raw.superblock.orphan_file_inode;
+       const BlockNo place = raw.first_extent(file).device;
+       const OwnerSeed owner = owner_of(raw, file);
+       auto block = OrphanBlock::parse(raw.block(place), place, owner, raw.superblock).value();
+       block.slots.at(0) = inode_at(raw, "/sparse");
+       block.encode(raw.block(place), place, owner, raw.superblock);
+     }},
+    {"too-many-claims", true, "-b 4096", "",
+     [](RawExt4& raw) {
+       for (int i = 0; i < 8; ++i) {
+         const std::string path =
+             "/many/name-" + std::to_string(i) + std::string(static_cast<std::size_t>(i), 'x');
+         edit_inode(raw, path.c_str(), [](Inode& inode) {
+           ExtentNode root;
+           root.capacity = 4;
+           root.extents.push_back({FileBlock(0), BlockNo(10), 3500, false});
+           root.encode_root(inode.block_area);
+         });
+       }
+     }},
+};
+
 class StructureDamage : public ::testing::Test {
  protected:
+  static void make_small_tree(const std::filesystem::path& root) {
+    testing::make_tree(root, 400);
+    std::ofstream(root / "short_file") << "short";
+  }
+  static std::vector<std::uint8_t> image_with(const FeatureDamage& damage) {
+    const TemporaryFolder folder;
+    const auto root = folder.path() / "tree";
+    make_small_tree(root);
+    const auto value = folder.path() / "value";
+    std::ofstream(value) << std::string(4096, 'v');
+    E2fsImage image({.mke2fs = damage.mke2fs, .tree = root.string()});
+    std::string commands = damage.debugfs;
+    const std::string placeholder = "short_file.value";
+    if (const auto at = commands.find(placeholder); at != std::string::npos) {
+      commands.replace(at, placeholder.size(), value.string());
+    }
+    if (!commands.empty()) image.debugfs(commands, true);
+    return image.bytes();
+  }
   static std::vector<std::uint8_t> good_image() {
     const TemporaryFolder folder;
     const auto root = folder.path() / "tree";
-    testing::make_tree(root, 400);
+    make_small_tree(root);
     std::filesystem::create_directories(root / "top" / "inner");
     std::filesystem::create_directories(root / "top" / "innes");
-    std::ofstream(root / "short_file") << "short";
     E2fsImage image({.mke2fs = "-b 4096 -O ^orphan_file", .tree = root.string()});
     image.fsck("-fyD");  // makes the index of a large directory
     image.debugfs("ea_set short_file user.long " + std::string(300, 'v'), true);
@@ -328,6 +435,33 @@ TEST_F(StructureDamage, IsFoundByE2fsckToo) {
     RawExt4 raw = RawExt4::open(good).value();
     damage.plant(raw);
     EXPECT_EQ(e2fsck_objects(raw.bytes), damage.e2fsck_objects) << damage.rule;
+  }
+}
+
+TEST_F(StructureDamage, OfAFeatureIsFoundByItsRuleAndByE2fsck) {
+  SKIP_WITHOUT_TOOL("mke2fs");
+  SKIP_WITHOUT_TOOL("debugfs");
+  SKIP_WITHOUT_TOOL("e2fsck");
+  for (const FeatureDamage& damage : kFeatureDamages) {
+    SCOPED_TRACE(damage.rule);
+    RawExt4 raw = RawExt4::open(image_with(damage)).value();
+    ASSERT_EQ(words_of_image(raw.bytes, 4096), "clean\n");
+    EXPECT_FALSE(e2fsck_objects(raw.bytes));
+    damage.plant(raw);
+    const std::string words = words_of_image(raw.bytes, 4096);
+    EXPECT_NE(words.find("\n" + std::string(damage.rule) + ":"), std::string::npos) << words;
+    EXPECT_EQ(e2fsck_objects(raw.bytes), damage.e2fsck_objects);
+  }
+}
+
+// Every rule is in one of the tables.
+TEST_F(StructureDamage, OfEveryRuleIsPlanted) {
+  std::set<std::string> planted;
+  for (const Damage& damage : kDamages) planted.insert(damage.rule);
+  for (const FeatureDamage& damage : kFeatureDamages) planted.insert(damage.rule);
+  for (std::size_t i = 0; i < kStructureRules; ++i) {
+    const auto name = structure_rule_name(static_cast<StructureRule>(i));
+    EXPECT_EQ(planted.count(std::string(name)), 1u) << name;
   }
 }
 

@@ -67,7 +67,7 @@ TEST_P(StructureWalk, EqualsANewJudge) {
   ASSERT_NE(first, second);
   Walker walker(pool, std::move(first), std::move(second), false);
   ASSERT_EQ(walker.followed(), "clean\n");
-  EXPECT_EQ(walker.walk(20261125, 100), "");
+  EXPECT_EQ(walker.walk(20261125, 60), "");
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -28,6 +28,9 @@ struct FileSystem {
   const char* mke2fs;
   const char* mount = "";
   const char* size = "192M";
+  // Linux loses data here: what it shows while mounted is not what it has written
+  // (docs/findings.md).  The copy is compared with its own mount of another copy.
+  bool is_lossy = false;
 };
 
 std::string name_of(const ::testing::TestParamInfo<FileSystem>& info) {
@@ -50,6 +53,14 @@ void expect_same(const fs::path& root, const fs::path& image, Likeness likeness,
   EXPECT_GT(comparison.runs, 3000u);
   EXPECT_GT(comparison.bytes, std::uint64_t{20} << 20);
   std::printf("%s\n", comparison.text().c_str());
+}
+
+// The dirty `image` read by us, and by the kernel, which recovers a copy of it in `folder`.
+void expect_same_as_mount_of(const fs::path& image, const fs::path& folder) {
+  fs::copy_file(image, folder / "recovered");
+  const LoopMount mount(folder / "recovered", folder / "second", "ro");
+  ASSERT_TRUE(mount.is_mounted()) << mount.log();
+  expect_same(folder / "second", image, Likeness::kMounted, true);
 }
 
 class PackedTrees : public ::testing::TestWithParam<FileSystem> {};
@@ -81,8 +92,8 @@ INSTANTIATE_TEST_SUITE_P(
     name_of);
 
 // The tree is made and changed on the mounted file system, then compared with it: a copy that was
-// taken while it was mounted, and the image after it.  Not with inline data: data=ordered
-// stops Linux 6.18 for good, data=journal shows differences to be explained (docs/findings.md).
+// taken while it was mounted, and the image after it.  Never with inline data and data=ordered:
+// that stops Linux 6.18 for good (docs/findings.md).
 class GrownTrees : public ::testing::TestWithParam<FileSystem> {};
 
 TEST_P(GrownTrees, ReadBackByteForByte) {
@@ -100,7 +111,11 @@ TEST_P(GrownTrees, ReadBackByteForByte) {
     churn_tree(mounted, seed());
     ASSERT_EQ(run_shell("sync -f '" + mounted.string() + "'").status, 0);
     fs::copy_file(image.path(), copy);
-    expect_same(mounted, copy, Likeness::kMounted, true);
+    if (GetParam().is_lossy) {
+      expect_same_as_mount_of(copy, folder.path());
+    } else {
+      expect_same(mounted, copy, Likeness::kMounted, true);
+    }
     ASSERT_TRUE(mount.unmount()) << mount.log();
   }
   const LoopMount mount(image.path(), mounted, "ro");
@@ -115,6 +130,8 @@ INSTANTIATE_TEST_SUITE_P(
         FileSystem{"Journal1K", "-b 1024 -N 20000 -J size=48", "data=journal"},
         FileSystem{"Ordered2K", "-b 2048 -N 20000 -J size=48 -O orphan_file,metadata_csum_seed"},
         FileSystem{"Indirect1K", "-b 1024 -N 20000 -O ^extent,^64bit,^metadata_csum -J size=48"},
+        FileSystem{"Inline4K", "-b 4096 -N 20000 -I 512 -J size=48 -O inline_data", "data=journal",
+                   "192M", true},
         FileSystem{"Bigalloc", "-b 4096 -N 20000 -J size=48 -C 16384 -O bigalloc", "", "512M"}),
     name_of);
 

@@ -63,12 +63,12 @@ void OrderJudge::take_freed_data(BlockNo block, Tid tid, std::uint64_t first_log
   if (block.value() >= stale_.size()) return;
   stale_[block.value()] = true;
   undurable_frees_[block.value()] = tid;
-  if (!suspects_of_.contains(block.value())) return;
-  for (const Suspect& each : suspects_) {
-    if (each.block == block && each.sequence > first_log_write) {
-      stale_[block.value()] = false;
-      report_early_reuse(block, tid, each.sequence);
-    }
+  const auto found = suspects_of_.find(block.value());
+  if (found == suspects_of_.end()) return;
+  for (const std::uint64_t sequence : found->second) {
+    if (sequence <= first_log_write) continue;
+    stale_[block.value()] = false;
+    report_early_reuse(block, tid, sequence);
   }
 }
 
@@ -98,38 +98,43 @@ void OrderJudge::take_reached(const WaitingCommit& commit, const WalkedTransacti
     unescape(block_, block.is_escaped);
     reach_.take(block.home, mixed_, block_);
   }
+  std::vector<BlockNo> stale;
   for (const ReachMap::Run& run : reach_.take_new_runs()) {
     for (std::uint64_t i = 0; i < run.count; ++i) {
       const BlockNo block = run.first + i;
       if (block.value() >= stale_.size()) break;
       const bool is_logged = logged.contains(block.value()) || book_.find(block) != nullptr;
-      if (!is_logged) check_reached(block, commit);
+      if (!is_logged && !has_data(block, commit)) stale.push_back(block);
     }
   }
+  if (!stale.empty()) report_stale(stale, commit);
 }
 
-void OrderJudge::check_reached(BlockNo block, const WaitingCommit& commit) {
-  std::uint64_t late = 0;
-  if (suspects_of_.contains(block.value())) {
-    for (const Suspect& each : suspects_) {
-      if (each.block != block) continue;
-      if (times_.was_durable_before(each.sequence, commit.sequence)) return;
-      late = each.sequence;
-    }
+// False: nothing was written to the block since it was free.
+bool OrderJudge::has_data(BlockNo block, const WaitingCommit& commit) {
+  const auto found = suspects_of_.find(block.value());
+  if (found == suspects_of_.end()) return !stale_[block.value()];
+  for (const std::uint64_t sequence : found->second) {
+    if (times_.was_durable_before(sequence, commit.sequence)) return true;
   }
-  if (late != 0) {
-    report("commit-before-data", commit.sequence,
-           finding_of(block, commit.tid,
-                      fmt::format("tid {} makes block {} reachable, but the write of its data "
-                                  "(request {}) is not durable before the commit block",
-                                  commit.tid.value(), block.value(), late)));
-  } else if (stale_[block.value()]) {
-    report("commit-without-data", commit.sequence,
-           finding_of(block, commit.tid,
-                      fmt::format("tid {} makes block {} reachable, but nothing was written to it "
-                                  "since it was free",
-                                  commit.tid.value(), block.value())));
-  }
+  report("commit-before-data", commit.sequence,
+         finding_of(block, commit.tid,
+                    fmt::format("tid {} makes block {} reachable, but the write of its data "
+                                "(request {}) is not durable before the commit block",
+                                commit.tid.value(), block.value(), found->second.back())));
+  return true;
+}
+
+// Of a file that a recovery would delete or cut nobody sees the block.
+void OrderJudge::report_stale(std::vector<BlockNo>& stale, const WaitingCommit& commit) {
+  const auto given_up = GivenUp::of(view_, ring_->map(), commit.tid);
+  if (given_up) std::erase_if(stale, [&](BlockNo block) { return given_up->has(block); });
+  if (stale.empty()) return;
+  report("commit-without-data", commit.sequence,
+         finding_of(stale.front(), commit.tid,
+                    fmt::format("tid {} makes block {} reachable, but nothing was written to it "
+                                "since it was free ({} such in all)",
+                                commit.tid.value(), stale.front().value(), stale.size())));
 }
 
 }  // namespace powercut::lab

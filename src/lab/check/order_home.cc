@@ -114,7 +114,22 @@ void OrderJudge::suspect(const Suspect& suspect) {
   }
   if (suspects_.size() >= kSuspectsMax) drop_oldest_suspect(/*is_sure=*/false);
   suspects_.push_back(suspect);
-  ++suspects_of_[suspect.block.value()];
+  suspects_of_[suspect.block.value()].push_back(suspect.sequence);
+}
+
+// Settles the suspects of a block that `explains` says are explained.
+void OrderJudge::settle_suspects_of(BlockNo block,
+                                    const std::function<bool(const Suspect&)>& explains) {
+  const auto found = suspects_of_.find(block.value());
+  if (found == suspects_of_.end()) return;
+  std::erase_if(found->second, [&](std::uint64_t sequence) {
+    // They lie in the order of their requests, of which each may have several.
+    auto each = std::ranges::lower_bound(suspects_, sequence, {}, &Suspect::sequence);
+    while (each->block != block) ++each;
+    each->is_settled = explains(*each);
+    return each->is_settled;
+  });
+  if (found->second.empty()) suspects_of_.erase(found);
 }
 
 // Suspects that this transaction explains: their content is what it commits, or it revokes what
@@ -123,37 +138,29 @@ void OrderJudge::settle_suspects(const BookedTransaction& transaction,
                                  const std::vector<LoggedVersion>& versions,
                                  const std::vector<BlockNo>& revokes,
                                  std::uint64_t first_log_write) {
-  if (suspects_.empty()) return;
   const auto durable_at = times_.durable_at(transaction.commit_sequence);
-  std::unordered_map<std::uint64_t, const ContentHash*> commits;
   for (std::size_t i = 0; i < versions.size(); ++i) {
-    const std::uint64_t home = transaction.homes[i].value();
-    if (suspects_of_.contains(home)) commits[home] = &versions[i].hash;
+    settle_suspects_of(transaction.homes[i], [&](const Suspect& each) {
+      if (each.hash != versions[i].hash) return false;
+      const bool is_early = !durable_at || times_.submitted_at(each.sequence) < *durable_at;
+      const bool is_ahead = each.was_live && each.sequence < first_log_write;
+      if (is_early) report_early(each, transaction.tid, is_ahead);
+      return true;
+    });
   }
-  std::set<std::uint64_t> revoked;
   for (const BlockNo block : revokes) {
-    if (suspects_of_.contains(block.value())) revoked.insert(block.value());
-  }
-  if (commits.empty() && revoked.empty() && transaction.is_readable) return;
-  std::deque<Suspect> left;
-  suspects_of_.clear();
-  for (const Suspect& each : suspects_) {
-    const auto found = commits.find(each.block.value());
-    const bool is_committed = found != commits.end() && *found->second == each.hash;
-    const bool is_early = !durable_at || times_.submitted_at(each.sequence) < *durable_at;
-    if (is_committed && is_early) {
-      report_early(each, transaction.tid, each.was_live && each.sequence < first_log_write);
-    } else if (each.was_live && revoked.contains(each.block.value())) {
+    settle_suspects_of(block, [&](const Suspect& each) {
+      if (!each.was_live) return false;
       report("reuse-before-revoke", each.sequence,
              finding_of(each.block, transaction.tid,
                         fmt::format("block {} is written directly before tid {} revokes it",
                                     each.block.value(), transaction.tid.value())));
-    } else if (transaction.is_readable && !is_committed) {
-      left.push_back(each);
-      ++suspects_of_[each.block.value()];
-    }
+      return true;
+    });
   }
-  suspects_ = std::move(left);
+  if (transaction.is_readable) return;
+  suspects_.clear();
+  suspects_of_.clear();
 }
 
 // A block that changes while it is on its way home is written ahead of its transaction.  As long as
@@ -209,9 +216,12 @@ void OrderJudge::expire_suspects(bool all) {
 
 void OrderJudge::drop_oldest_suspect(bool is_sure) {
   const Suspect& oldest = suspects_.front();
-  if (is_sure) report_suspect(oldest);
-  const auto count = suspects_of_.find(oldest.block.value());
-  if (count != suspects_of_.end() && --count->second == 0) suspects_of_.erase(count);
+  if (is_sure && !oldest.is_settled) report_suspect(oldest);
+  const auto of_block = suspects_of_.find(oldest.block.value());
+  if (of_block != suspects_of_.end()) {
+    std::erase(of_block->second, oldest.sequence);
+    if (of_block->second.empty()) suspects_of_.erase(of_block);
+  }
   suspects_.pop_front();
 }
 

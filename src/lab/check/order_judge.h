@@ -24,6 +24,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -112,11 +113,12 @@ class OrderJudge final : public DiskObserver {
   struct Suspect {
     BlockNo block;
     ContentHash hash;
-    std::uint64_t sequence = 0;
+    std::uint64_t sequence = 0;         // ascending in suspects_
     std::uint64_t evaluated_then = 0;   // transactions
     bool was_live = false;              // it had versions in the log
     bool was_freed = false;             // the newest of them durably
     std::optional<BlockNo> belongs_to;  // another block, whose version it is
+    bool is_settled = false;            // explained
   };
   // What the disk's superblocks say, as written, until it is durable.
   struct PendingTail {
@@ -164,7 +166,8 @@ class OrderJudge final : public DiskObserver {
   void forget_durable_frees();
   bool read_version_before(BlockNo home, MutableBytes into);
   void take_reached(const WaitingCommit& commit, const WalkedTransaction& walked);
-  void check_reached(BlockNo block, const WaitingCommit& commit);
+  bool has_data(BlockNo block, const WaitingCommit& commit);
+  void report_stale(std::vector<BlockNo>& stale, const WaitingCommit& commit);
 
   // order_home.cc: writes to home blocks.
   void take_home_block(BlockNo block, Bytes content, const Request& request);
@@ -173,6 +176,7 @@ class OrderJudge final : public DiskObserver {
                             const Request& request);
   void take_discard(BlockNo block, const Request& request);
   void suspect(const Suspect& suspect);
+  void settle_suspects_of(BlockNo block, const std::function<bool(const Suspect&)>& explains);
   void settle_suspects(const BookedTransaction& transaction,
                        const std::vector<LoggedVersion>& versions,
                        const std::vector<BlockNo>& revokes, std::uint64_t first_log_write);
@@ -201,7 +205,8 @@ class OrderJudge final : public DiskObserver {
   std::deque<PendingTail> pending_tails_;
   std::deque<PendingFlag> pending_flags_;
   std::deque<Suspect> suspects_;
-  std::unordered_map<std::uint64_t, std::uint32_t> suspects_of_;  // how many, by block
+  // By block: the requests of its suspects, oldest first.
+  std::unordered_map<std::uint64_t, std::vector<std::uint64_t>> suspects_of_;
   // Ordered mode only; else empty.
   ReachMap reach_;
   std::vector<bool> stale_;  // by block: free, or not written since it was

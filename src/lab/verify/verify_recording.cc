@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "lab/record/recording_player.h"
+
 namespace powercut::lab {
 namespace {
 
@@ -21,6 +23,22 @@ class Collector final : public FindingSink {
   Verification& into_;
 };
 
+JudgeOptions judge_options() {
+  JudgeOptions options;
+  options.identify_share = 1;  // nothing waits for it here
+  options.identify_free = std::chrono::seconds(60);
+  options.measures_time = false;
+  return options;
+}
+
+// Times since the first request mean more than those of a clock that is gone.
+void finish(Verification& verification, TagJudge& judge, Nanoseconds first, Nanoseconds last) {
+  judge.finish(last);
+  for (Finding& finding : verification.findings) finding.when -= first;
+  verification.counters = judge.counters();
+  verification.trouble = judge.trouble();
+}
+
 }  // namespace
 
 Verification verify_recording(const Recording& recording, const Clock& clock) {
@@ -32,22 +50,24 @@ Verification verify_recording(const Recording& recording, const Clock& clock) {
     if (is_base(event)) view.apply(event);
   }
   Collector collector(verification);
-  JudgeOptions options;
-  options.identify_share = 1;  // nothing waits for it here
-  options.identify_free = std::chrono::seconds(60);
-  options.measures_time = false;
-  TagJudge judge(view, clock, collector, options);
+  TagJudge judge(view, clock, collector, judge_options());
   play(recording, view, {&judge});
-  Nanoseconds last{0};
-  const auto first_request = std::ranges::find_if_not(recording.events, is_base);
-  if (!recording.events.empty()) last = recording.events.back().when;
-  judge.finish(last);
-  // Times since the first request mean more than those of a clock that is gone.
-  for (Finding& finding : verification.findings) {
-    if (first_request != recording.events.end()) finding.when -= first_request->when;
-  }
-  verification.counters = judge.counters();
-  verification.trouble = judge.trouble();
+  const auto first = std::ranges::find_if_not(recording.events, is_base);
+  const bool is_empty = first == recording.events.end();
+  finish(verification, judge, is_empty ? Nanoseconds(0) : first->when,
+         recording.events.empty() ? Nanoseconds(0) : recording.events.back().when);
+  return verification;
+}
+
+Result<Verification> verify_recording(RecordingReader& reader, const Clock& clock) {
+  Verification verification;
+  const auto player = TRY(RecordingPlayer::make(reader));
+  TRY(player->read_base());
+  Collector collector(verification);
+  TagJudge judge(player->disk(), clock, collector, judge_options());
+  TRY(player->play({&judge}));
+  finish(verification, judge, player->first_time(), player->last_time());
+  verification.is_cut = reader.is_cut();
   return verification;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "lab/record/recording_file.h"
+#include "lab/record/recording_reader.h"
 #include "lab/verify/tag_judge.h"
 
 namespace powercut::lab {
@@ -14,6 +15,8 @@ struct Verification {
   static constexpr std::size_t kFindingsMax = 100'000;
 };
 
+// The same of a recording of format 2 that need not fit memory.  Errors: as RecordingReader.
+Result<Verification> verify_recording(RecordingReader& reader, const Clock& clock);
 // Plays the recording to a judge.  `clock` measures the judge's own time.
 Verification verify_recording(const Recording& recording, const Clock& clock);
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "host/machine.h"
+
 namespace powercut::lab {
 namespace {
 
@@ -58,6 +60,56 @@ TEST(VerifyRecording, AFlippedBitInAJournalBlockOfARealKernelIsFound) {
     ++flipped;
   }
   EXPECT_GE(flipped, 5u);
+}
+
+// The shipped recording in format 2, read as it is played.
+class StreamedVerification : public testing::Test {
+ protected:
+  void SetUp() override {
+    const auto recording = shipped();
+    ASSERT_TRUE(recording) << recording.error().what;
+    RecordedView view(*recording);
+    for (const RecordedEvent& event : recording->events) {
+      if (event.kind == EventKind::kBase) view.apply(event);
+    }
+    const auto writer =
+        RecordingWriter::create(folder_.path() / "rec", view, std::uint64_t{1} << 30).value();
+    play(*recording, view, {writer.get()});
+    ASSERT_TRUE(writer->close());
+  }
+  Verification verify_from(std::uint64_t first) {
+    const File file = File::open(folder_.path() / "rec", File::Access::kRead).value();
+    const auto reader = RecordingReader::open(file).value();
+    if (first != 0) {
+      EXPECT_TRUE(reader->start_at(first));
+    }
+    const SteadyClock clock;
+    return verify_recording(*reader, clock).value();
+  }
+  TempDirectory folder_ = TempDirectory::make("verify-recording-test").value();
+};
+
+TEST_F(StreamedVerification, FindsTheSame) {
+  const auto recording = shipped();
+  const SteadyClock clock;
+  const Verification whole = verify_recording(*recording, clock);
+  const Verification streamed = verify_from(0);
+  EXPECT_EQ(streamed.trouble, "");
+  EXPECT_EQ(streamed.counters.commit_count, whole.counters.commit_count);
+  EXPECT_EQ(streamed.counters.verified_count, whole.counters.verified_count);
+  ASSERT_EQ(streamed.findings.size(), 1u);
+  EXPECT_EQ(streamed.findings[0].tid, Tid(84));
+  EXPECT_EQ(streamed.findings[0].when, whole.findings[0].when);
+  EXPECT_EQ(streamed.findings[0].owner->path, "/work/hot-2");
+}
+
+// A recording may begin anywhere in a transaction, as a fold leaves it: that is no finding.
+TEST_F(StreamedVerification, ABeginningInTheMiddleIsNoFinding) {
+  for (std::uint64_t first = 1; first < 1000; first += 41) {
+    const Verification part = verify_from(first);
+    EXPECT_EQ(part.trouble, "") << first;
+    for (const Finding& finding : part.findings) EXPECT_EQ(finding.tid, Tid(84)) << first;
+  }
 }
 
 }  // namespace

@@ -5,9 +5,9 @@
 
 #include <cstdio>
 
+#include "cli/run_series.h"
 #include "host/machine.h"
-#include "lab/campaign/prove.h"
-#include "lab/report/report_json.h"
+#include "host/running.h"
 #include "lab/report/text.h"
 
 namespace powercut::cli {
@@ -36,6 +36,7 @@ void LiveLine::show(const lab::RunProgress& progress) {
     if (findings_left_ == 0) return;
     clear();
     print(lab::finding_text(*progress.finding));
+    print(lab::witness_text(progress.witness));
     if (--findings_left_ == 0) print("  ... more are counted below\n");
     return;
   }
@@ -59,16 +60,23 @@ void LiveLine::clear() {
 }
 
 Result<lab::LabEnvironment> make_environment(const Clock& clock, LiveLine& live) {
-  catch_interrupts();
   std::error_code error;
   const auto guest = program_directory() / "powercut-guest";
   if (!std::filesystem::exists(guest, error)) {
     return fail_with(Errc::kNotFound, "the guest's program is not beside ours; build it",
                      guest.string());
   }
-  auto cache = TRY(cache_directory());
-  return lab::LabEnvironment{clock, std::move(cache), guest,
-                             [&live](const lab::RunProgress& progress) { live.show(progress); }};
+  lab::LabEnvironment environment = make_host_environment(clock, live);
+  environment.cache_dir = TRY(cache_directory());
+  environment.guest_program = guest;
+  return environment;
+}
+
+lab::LabEnvironment make_host_environment(const Clock& clock, LiveLine& live) {
+  catch_interrupts();
+  return {clock, {}, {}, own_program(), [&live](const lab::RunProgress& progress) {
+            live.show(progress);
+          }};
 }
 
 Result<lab::KernelImage> obtain_kernel_by_name(const std::string& name,
@@ -124,7 +132,8 @@ void VmWords::add_to(CLI::App& command) {
   command.add_option("--size", disk_mib, "of the disk, MiB")->check(CLI::Range(16, 1 << 20));
   command.add_option("--journal-size", journal_mib, "of the journal, MiB")
       ->check(CLI::Range(4, 40000));
-  command.add_option("--mount-options", mount_options, "default: data=journal");
+  command.add_option("--mount-options", mount_options,
+                     "default: data=journal; on the running kernel: its own");
   command.add_option("--mkfs-options", mkfs_options, "a word for mke2fs; again for more")
       ->allow_extra_args(false);
   command.add_option("--output", output, "folder for the results");
@@ -147,15 +156,18 @@ Result<void> VmWords::apply(lab::RunOptions& options) const {
   options.journal_mib = journal_mib;
   options.mkfs_options = mkfs_options;
   options.record_bytes_max = record_max_mib << 20;
-  if (!record.empty()) {
-    if (runs > 1) return fail(Errc::kInvalid, "--record goes with one run");
-    std::error_code error;
-    if (std::filesystem::exists(record, error)) {
-      return fail_with(Errc::kExists, "the recording's file is there already", record);
-    }
-    options.record = std::filesystem::absolute(record);
-  }
+  options.record = TRY(recording_path());
   return {};
+}
+
+Result<std::filesystem::path> VmWords::recording_path() const {
+  if (record.empty()) return std::filesystem::path();
+  if (runs > 1) return fail(Errc::kInvalid, "--record goes with one run");
+  std::error_code error;
+  if (std::filesystem::exists(record, error)) {
+    return fail_with(Errc::kExists, "the recording's file is there already", record);
+  }
+  return std::filesystem::absolute(record);
 }
 
 std::string shell_word(const std::string& word) {
@@ -194,98 +206,21 @@ std::string VmWords::repeated() const {
   return text;
 }
 
-namespace {
-
-constexpr std::size_t kFindingsShown = 10;
-
-Result<void> note_image(const lab::RunOutcome& run) {
-  if (run.kept.path.empty() || run.findings.empty()) return {};
-  return lab::write_image_note(run.kept.path,
-                               {run.kernel.name, run.kernel.release, run.findings.front()});
-}
-
-int exit_code_of(const std::vector<lab::RunOutcome>& runs) {
-  const lab::HuntCounts counts = lab::count(runs);
-  if (counts.finding_count > 0) return kFindings;
-  return counts.incomplete_count > 0 ? kEnvironment : kNothingFound;
-}
-
-void print_run(const lab::RunOutcome& run, std::size_t findings_shown) {
-  print(lab::run_text(run));
-  if (run.ending == lab::Ending::kFirstFinding) {
-    // Those of the same transaction that came after the live line ended.
-    for (std::size_t i = findings_shown; i < run.findings.size() && i < 10; ++i) {
-      print(lab::finding_text(run.findings[i]));
-    }
-  }
-  if (!is_complete(run.ending) && !run.load_output.empty()) {
-    print("  the load said:\n" + run.load_output);
-  }
-  if (!run.kept.path.empty()) {
-    print(fmt::format("  prove it  powercut prove {}\n", run.kept.path));
-  }
-}
-
-struct RunSeries {
-  std::vector<lab::RunOutcome> runs;
-  int exit_code = kNothingFound;  // why it ended before its time
-};
-
-// One run after another, each printed at its end.
-RunSeries run_series(lab::RunOptions& options, const VmWords& words,
-                     const lab::LabEnvironment& environment, const std::filesystem::path& folder,
-                     LiveLine& live) {
-  RunSeries series;
-  for (unsigned number = 1; number <= words.runs && !was_interrupted(); ++number) {
-    options.keep = lab::count(series.runs).finding_count == 0
-                       ? folder / fmt::format("run{}-first.img", number)
-                       : std::filesystem::path();
-    auto run = run_in_vm(options, environment);
-    live.clear();
-    if (!run) {
-      series.exit_code = print_error(run.error());
-      break;
-    }
-    if (const auto noted = note_image(*run); !noted) print_error(noted.error());
-    if (!words.as_json) {
-      if (words.runs > 1) print(fmt::format("run {} of {}\n", number, words.runs));
-      print_run(*run, kFindingsShown);
-    }
-    series.runs.push_back(std::move(*run));
-  }
-  if (series.runs.empty() && series.exit_code == kNothingFound) series.exit_code = kEnvironment;
-  return series;
-}
-
-}  // namespace
-
 int run_and_print(lab::RunOptions options, const VmWords& words, const std::string& title,
                   const std::string& repeat_command) {
-  const SteadyClock clock;
-  LiveLine live(words.as_json ? 0 : kFindingsShown);
-  const auto environment = make_environment(clock, live);
-  if (!environment) return print_error(environment.error());
-  if (!words.as_json) print(lab::run_header_text(options, title));
-  const auto folder = make_results_folder(words.output, options.kernel.name);
-  if (!folder) return print_error(folder.error());
-  const RunSeries series = run_series(options, words, *environment, *folder, live);
-  const std::string json = lab::runs_json(series.runs, repeat_command);
-  if (words.as_json) print(json);
-  if (series.runs.empty()) {
-    // Our own new folder holds nothing then.
-    std::error_code error;
-    if (words.output.empty()) std::filesystem::remove(*folder, error);
-    return series.exit_code;
-  }
-  if (const auto written = write_file_atomically(*folder / "result.json", json); !written) {
-    print_error(written.error());
-  }
-  if (!words.as_json) {
-    print(lab::counts_text(series.runs));
-    print(fmt::format("  results   {}\n  again     {}\n", folder->string(), repeat_command));
-  }
-  const int exit_code = exit_code_of(series.runs);
-  return exit_code == kNothingFound ? series.exit_code : exit_code;
+  RunSeries series;
+  series.name = options.kernel.name;
+  series.header = lab::run_header_text(options, title);
+  series.repeat_command = repeat_command;
+  series.output = words.output;
+  series.run_count = words.runs;
+  series.as_json = words.as_json;
+  series.run = [&options](const std::filesystem::path& keep,
+                          const lab::LabEnvironment& environment) {
+    options.keep = keep;
+    return run_in_vm(options, environment);
+  };
+  return run_series_and_print(series);
 }
 
 }  // namespace powercut::cli

@@ -6,6 +6,7 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "lab/campaign/vm_run.h"
@@ -37,6 +38,10 @@ void add_workload(CommandLine& line);
 void add_mark(CommandLine& line);
 void add_demo(CommandLine& line);
 
+// Powercut started by itself, as one of its parts (lab/sources/host_disk.h, host_stage.h): the exit
+// status of that, or nothing if it was not.
+std::optional<int> run_as_part(int argument_count, char** arguments);
+
 void print(std::string_view text);       // to standard output, flushed
 void print_note(std::string_view text);  // to standard error
 // To standard error.  Returns kUsage where the user's words make no sense, else kEnvironment.
@@ -64,6 +69,9 @@ class LiveLine {
 // Errors: kNotFound: powercut-guest is not beside the program.
 Result<lab::LabEnvironment> make_environment(const Clock& clock, LiveLine& live);
 
+// The same for what runs on the running kernel, which needs no guest and no cache.
+lab::LabEnvironment make_host_environment(const Clock& clock, LiveLine& live);
+
 // The kernel of that name; `modules_dir` (may be empty) is for a bzImage.  Prints what is fetched.
 Result<lab::KernelImage> obtain_kernel_by_name(const std::string& spec,
                                                const std::string& modules_dir);
@@ -87,12 +95,13 @@ struct VmWords {
   void add_to(CLI::App& command);
   // Puts the words over `options`, where they were given.
   Result<void> apply(lab::RunOptions& options) const;
+  // Where the recording goes; empty if there is to be none.  Errors: kInvalid, kExists.
+  Result<std::filesystem::path> recording_path() const;
   // The words that say the same again, each with a blank before it; not those of the output.
   std::string repeated() const;
 };
 
-// Runs `options` `words.runs` times and prints it all; the exit code.  A run that cannot begin ends
-// the series; what the runs before it gave is printed and stored all the same.
+// Runs `options` `words.runs` times and prints it all (run_series.h); the exit code.
 int run_and_print(lab::RunOptions options, const VmWords& words, const std::string& title,
                   const std::string& repeat_command);
 

@@ -3,6 +3,7 @@
 
 int main(int argument_count, char** arguments) {
   using namespace powercut::cli;
+  if (const auto part = run_as_part(argument_count, arguments)) return *part;
   CommandLine line;
   line.app.require_subcommand(1);
   line.app.footer(

@@ -1,29 +1,104 @@
-#include "cli/command.h"
+#include <fmt/core.h>
+
+#include "cli/run_series.h"
+#include "host/machine.h"
+#include "host/running.h"
+#include "lab/campaign/host_run.h"
+#include "lab/report/text.h"
 
 namespace powercut::cli {
 namespace {
 
 struct RunWords {
-  std::string kernel;
+  std::string kernel, preset;
   std::vector<std::string> command, bring;
   VmWords vm;
+  // On the running kernel only.
+  bool hands_over_device = false, is_allocated = false, is_unchecked = false;
+  double write_delay_us = 0;
+  unsigned block_bytes = 512;
+
+  std::string repeated() const {
+    std::string text = vm.repeated();
+    if (hands_over_device) text += " --device";
+    if (is_allocated) text += " --allocate";
+    if (is_unchecked) text += " --no-check";
+    if (write_delay_us > 0) text += fmt::format(" --write-delay-us {}", write_delay_us);
+    if (block_bytes != RunWords().block_bytes) text += fmt::format(" --sector {}", block_bytes);
+    if (!preset.empty()) text += " --preset " + preset;
+    for (const std::string& program : bring) text += " --bring " + shell_word(program);
+    if (preset.empty()) text += " --";
+    for (const std::string& word : command) text += " " + shell_word(word);
+    return text;
+  }
 };
 
-int run(const RunWords& words) {
+Nanoseconds nanoseconds_of(double seconds) {
+  return std::chrono::duration_cast<Nanoseconds>(std::chrono::duration<double>(seconds));
+}
+
+int run_in_machine(const RunWords& words) {
   const auto kernel = obtain_kernel_by_name(words.kernel, words.vm.modules_dir);
   if (!kernel) return print_no_kernel(kernel.error());
   lab::RunOptions options;
   options.kernel = *kernel;
   options.commands = {words.command};
+  if (!words.preset.empty()) {
+    options.commands = {lab::classic_command(words.vm.cpus != 0 ? words.vm.cpus : options.cpus)};
+  }
   options.programs = words.bring;
-  options.load_limit =
-      std::chrono::duration_cast<Nanoseconds>(std::chrono::duration<double>(words.vm.seconds));
+  options.load_limit = nanoseconds_of(words.vm.seconds);
   if (const auto applied = words.vm.apply(options); !applied) return print_error(applied.error());
-  std::string again = "powercut run --kernel " + shell_word(words.kernel) + words.vm.repeated();
-  for (const std::string& program : words.bring) again += " --bring " + shell_word(program);
-  again += " --";
-  for (const std::string& word : words.command) again += " " + shell_word(word);
-  return run_and_print(std::move(options), words.vm, "run on " + words.kernel, again);
+  return run_and_print(std::move(options), words.vm, "run on " + words.kernel,
+                       "powercut run --kernel " + shell_word(words.kernel) + words.repeated());
+}
+
+Result<lab::HostRunOptions> host_options(const RunWords& words) {
+  const Nanoseconds seconds = nanoseconds_of(words.vm.seconds);
+  lab::HostRunOptions options;
+  if (!words.preset.empty()) options = lab::classic_host_options(seconds);
+  if (words.preset.empty()) options.command = words.command;
+  options.load_limit = seconds;
+  if (!words.vm.mount_options.empty()) options.mount_options = words.vm.mount_options;
+  options.hands_over_device = words.hands_over_device;
+  options.until_first = words.vm.until_first;
+  options.disk_bytes = std::uint64_t{words.vm.disk_mib} << 20;
+  options.block_bytes = words.block_bytes;
+  options.journal_mib = words.vm.journal_mib;
+  options.mkfs_options = words.vm.mkfs_options;
+  options.is_allocated = words.is_allocated;
+  options.is_judged = !words.is_unchecked;
+  options.write_delay = nanoseconds_of(words.write_delay_us * 1e-6);
+  options.record = TRY(words.vm.recording_path());
+  options.record_bytes_max = words.vm.record_max_mib << 20;
+  return options;
+}
+
+int run_here(const RunWords& words) {
+  auto options = host_options(words);
+  if (!options) return print_error(options.error());
+  RunSeries series;
+  series.name = "running-" + kernel_release();
+  series.header = lab::host_run_header_text(*options, "run on the running kernel");
+  series.repeat_command = "powercut run" + words.repeated();
+  series.output = words.vm.output;
+  series.run_count = words.vm.runs;
+  series.as_json = words.vm.as_json;
+  series.needs_guest = false;
+  series.run = [&options](const std::filesystem::path& keep,
+                          const lab::LabEnvironment& environment) {
+    options->keep = keep;
+    return lab::run_on_host(*options, environment);
+  };
+  return run_series_and_print(series);
+}
+
+int run(const RunWords& words) {
+  if (words.command.empty() == words.preset.empty()) {
+    print_note("powercut: run: give either a command, after --, or --preset\n");
+    return kUsage;
+  }
+  return words.kernel.empty() ? run_here(words) : run_in_machine(words);
 }
 
 }  // namespace
@@ -31,21 +106,48 @@ int run(const RunWords& words) {
 void add_run(CommandLine& line) {
   auto words = std::make_shared<RunWords>();
   CLI::App* const command = line.app.add_subcommand(
-      "run", "Runs a command in a virtual machine and checks every commit that it causes");
+      "run", "Runs a command on a fresh ext4 and checks every commit that it causes");
   words->vm.seconds = 60;
-  command
-      ->add_option("--kernel", words->kernel,
-                   "debian:6.1, debian:6.12, debian:bookworm, deb:FILE, or a bzImage")
-      ->required();
+  CLI::Option* const kernel = command->add_option(
+      "--kernel", words->kernel,
+      "in a virtual machine: debian:6.1, debian:bookworm, deb:FILE, or a bzImage; default: on the "
+      "running kernel, as root");
+  words->vm.add_to(*command);
+  for (const char* const name :
+       {"--modules", "--cpus", "--memory", "--append", "--throttle-iops", "--accel"}) {
+    command->get_option(name)->needs(kernel);
+  }
   command
       ->add_option("--bring", words->bring,
                    "a program to bring into the guest besides COMMAND; again for more")
-      ->allow_extra_args(false);
-  words->vm.add_to(*command);
+      ->allow_extra_args(false)
+      ->needs(kernel);
   command
-      ->add_option("command", words->command,
-                   "COMMAND and its arguments, after --; ends at --seconds")
-      ->required();
+      ->add_option("--preset", words->preset,
+                   "classic: the load of the report of 2020, data=journal and stress-ng --mmap")
+      ->check(CLI::IsMember({"classic"}));
+  command
+      ->add_flag("--device", words->hands_over_device,
+                 "no mkfs and no mount: the empty disk is $POWERCUT_DEVICE")
+      ->excludes(kernel);
+  command
+      ->add_option("--write-delay-us", words->write_delay_us,
+                   "time from a write's coming in to its completion")
+      ->check(CLI::Range(0.0, 1e6))
+      ->excludes(kernel);
+  command->add_option("--sector", words->block_bytes, "the smallest unit of the disk, bytes")
+      ->check(CLI::IsMember({512, 1024, 2048, 4096}))
+      ->excludes(kernel);
+  command
+      ->add_flag("--allocate", words->is_allocated,
+                 "take the disk's storage at the start, not as it is written")
+      ->excludes(kernel);
+  command
+      ->add_flag("--no-check", words->is_unchecked,
+                 "check no commit: to measure what the check costs")
+      ->excludes(kernel);
+  command->add_option("command", words->command,
+                      "COMMAND and its arguments, after --; ends at --seconds");
   command->callback([&line, words] { line.exit_code = run(*words); });
 }
 

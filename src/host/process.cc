@@ -121,7 +121,8 @@ Result<Plan> make_plan(const ProcessOptions& options) {
   TRY(check_inherited(options.inherited_fds));
   Plan plan;
   plan.options = &options;
-  plan.program = TRY(find_program(options.arguments[0]));
+  plan.program =
+      TRY(find_program(options.program.empty() ? options.arguments[0] : options.program));
   plan.environment = merged_environment(options.environment);
   for (const std::string& argument : options.arguments) {
     plan.argument_pointers.push_back(const_cast<char*>(argument.c_str()));
@@ -166,7 +167,9 @@ void child_resets_signals() {
 [[noreturn]] void run_child(const Plan& plan) {
   ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != plan.parent) ::_exit(127);  // it ended before the line above
+  // It ended before the line above.  (0: the first process of a PID namespace sees no parent.)
+  const pid_t parent = ::getppid();
+  if (parent != plan.parent && parent != 0) ::_exit(127);
   child_resets_signals();
   const int output = plan.output.write.is_open() ? plan.output.write.get() : plan.null.get();
   if (::dup2(plan.null.get(), STDIN_FILENO) < 0 || ::dup2(output, STDOUT_FILENO) < 0 ||
@@ -403,10 +406,10 @@ double Process::cpu_seconds() const {
       read_text_file("/proc/" + std::to_string(pid_) + "/stat", 64 << 10);
   if (!text) return 0;
   // Fields after the name, which may hold anything, in brackets: state is field 3; utime 14,
-  // stime 15.
+  // stime 15, and those of the children that it has waited for, cutime 16, cstime 17.
   std::size_t at = text->rfind(')');
   std::uint64_t ticks = 0;
-  for (int field = 2; at != std::string::npos && field < 15; ++field) {
+  for (int field = 2; at != std::string::npos && field < 17; ++field) {
     at = text->find(' ', at);
     if (at == std::string::npos) return 0;
     ++at;

@@ -25,6 +25,7 @@ struct ExitStatus {
 
 struct ProcessOptions {
   std::vector<std::string> arguments{};  // arguments[0] is looked up in PATH and /usr/sbin, /sbin
+  std::string program{};                 // what runs under that name instead; empty: what it names
   std::map<std::string, std::string> environment{};  // added to ours
   std::string directory{};                           // working directory; empty: ours
   std::vector<int> inherited_fds{};                  // kept open under their own numbers
@@ -52,7 +53,8 @@ class Process {
   void send_signal(int signal) const;
   // SIGTERM, up to `grace`, then SIGKILL; reaps.
   ExitStatus stop(Nanoseconds grace);
-  // User plus system time of the child so far, in seconds (from /proc); 0 if it is gone.
+  // User plus system time so far of the child and the children it has waited for, in seconds (from
+  // /proc); 0 if it is gone.
   double cpu_seconds() const;
 
  private:

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "block/store_device.h"
+#include "lab/sources/disk_door.h"
 #include "lab/sources/initramfs.h"
 #include "lab/sources/vm.h"
 #include "lab/verify/identify.h"
@@ -97,7 +98,7 @@ class KernelQuestion {
         TRY(choose_accelerator(options_.accelerator, *options_.kernel, environment_.guest_program,
                                environment_.cache_dir, environment_.clock));
     vm_options.accelerator = accelerator.accelerator;
-    DiskDoorOptions door_options;
+    DiskOptions door_options;
     door_options.folder = folder_;
     door_options.image = options_.image;
     DiskDoor door = TRY(DiskDoor::open(door_options));

@@ -39,11 +39,17 @@ Result<void> RecordedDisk::mark(std::string_view text) {
 // The lock is given up between the two moments, so that requests which overlap in time are seen
 // to overlap.
 Result<void> RecordedDisk::pass(Request request) {
-  {
-    const Lock lock(mutex_);
-    request.sequence = ++submitted_count_;
-    for (DiskObserver* const observer : observers_) observer->on_submitted(request, clock_.now());
-  }
+  submit(request);
+  return complete(request);
+}
+
+void RecordedDisk::submit(Request& request) {
+  const Lock lock(mutex_);
+  request.sequence = ++submitted_count_;
+  for (DiskObserver* const observer : observers_) observer->on_submitted(request, clock_.now());
+}
+
+Result<void> RecordedDisk::complete(const Request& request) {
   const Lock lock(mutex_);
   const auto applied = apply(request);
   if (!applied) {

@@ -32,6 +32,11 @@ class RecordedDisk {
       EXCLUDES(mutex_);
   Result<void> discard(std::uint64_t offset, std::uint64_t length) EXCLUDES(mutex_);
   Result<void> flush() EXCLUDES(mutex_);
+  // The two moments of a request apart, for who has several under way at once: submit() numbers it
+  // and tells the observers, complete() does it and tells them.  The data is the caller's until
+  // then.
+  void submit(Request& request) EXCLUDES(mutex_);
+  Result<void> complete(const Request& request) EXCLUDES(mutex_);
   void power_cycle() EXCLUDES(mutex_);
   // Puts a mark behind all requests that were completed by now.  Errors: kInvalid: longer than
   // kMarkBytesMax.

@@ -32,9 +32,14 @@ Json kernel_json(const KernelImage& kernel) {
           {"sha256", kernel.sha256}};
 }
 
+Json accelerator_json(const std::optional<Accelerator>& accelerator) {
+  if (!accelerator) return nullptr;  // the running kernel
+  return *accelerator == Accelerator::kKvm ? "kvm" : "tcg";
+}
+
 Json run_json(const RunOutcome& run) {
   return {{"kernel", kernel_json(run.kernel)},
-          {"accelerator", run.accelerator == Accelerator::kKvm ? "kvm" : "tcg"},
+          {"accelerator", accelerator_json(run.accelerator)},
           {"ending", ending_name(run.ending)},
           {"complete", run.is_whole()},
           {"trouble", run.trouble},
@@ -57,7 +62,8 @@ Json run_json(const RunOutcome& run) {
           {"record_folded_events", run.disk.folded_events},
           {"findings_dropped", run.disk.dropped_count},
           {"load_output", run.load_output},
-          {"findings", findings_json(run.findings)}};
+          {"findings", findings_json(run.findings)},
+          {"witnesses", run.witnesses}};
 }
 
 Json blocks_json(const std::vector<BlockNo>& blocks) {

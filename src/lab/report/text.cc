@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "host/running.h"
+
 namespace powercut::lab {
 namespace {
 
@@ -78,6 +80,22 @@ std::string run_header_text(const RunOptions& options, const std::string& title)
   return text;
 }
 
+std::string host_run_header_text(const HostRunOptions& options, const std::string& title) {
+  std::string text =
+      fmt::format("{}\n  kernel    {}, the one that runs here\n", title, kernel_release());
+  text += fmt::format("  disk      {:.0f} MiB, through FUSE and a loop device",
+                      static_cast<double>(options.disk_bytes) / kMib);
+  if (options.hands_over_device) {
+    text += ", empty: $POWERCUT_DEVICE";
+  } else {
+    text += fmt::format("; ext4 with {} MiB of journal, mounted {}", options.journal_mib,
+                        options.mount_options.empty() ? "by default" : options.mount_options);
+  }
+  const double delay_us = 1e6 * seconds_of(options.write_delay);
+  if (delay_us > 0) text += fmt::format(", writes take {:.0f} us", delay_us);
+  return text + fmt::format("\n  load      {}\n", fmt::join(options.command, " "));
+}
+
 std::string progress_text(const RunProgress& progress) {
   const JudgeCounters& counters = progress.disk->counters;
   return fmt::format(
@@ -92,10 +110,21 @@ std::string finding_text(const Finding& finding) {
                      grouped(finding.commit_number), finding.describe());
 }
 
+std::string witness_text(std::string_view witness) {
+  std::string text;
+  while (!witness.empty()) {
+    const std::string_view line = witness.substr(0, witness.find('\n'));
+    witness.remove_prefix(std::min(line.size() + 1, witness.size()));
+    text += fmt::format("              {}\n", line);
+  }
+  return text;
+}
+
 std::string run_text(const RunOutcome& run) {
   const JudgeCounters& counters = run.disk.counters;
-  std::string text = fmt::format("  ended     {} after {:.1f} s ({})", ending_name(run.ending),
-                                 run.seconds, accelerator_name(run.accelerator));
+  std::string text =
+      fmt::format("  ended     {} after {:.1f} s", ending_name(run.ending), run.seconds);
+  if (run.accelerator) text += fmt::format(" ({})", accelerator_name(*run.accelerator));
   if (!run.trouble.empty()) text += ": " + run.trouble;
   text += "\n";
   if (!run.accelerator_reason.empty()) text += "            KVM: " + run.accelerator_reason + "\n";

@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 
+#include "lab/campaign/host_run.h"
 #include "lab/campaign/hunt.h"
 #include "lab/campaign/prove.h"
 #include "lab/verify/verify_recording.h"
@@ -16,9 +17,12 @@ std::string grouped(std::uint64_t number);
 
 // What is about to be run.
 std::string run_header_text(const RunOptions& options, const std::string& title);
+std::string host_run_header_text(const HostRunOptions& options, const std::string& title);
 // One line without a newline, for a terminal that is overwritten.
 std::string progress_text(const RunProgress& progress);
 std::string finding_text(const Finding& finding);
+// The lines below it: RunOutcome::witnesses; nothing for an empty one.
+std::string witness_text(std::string_view witness);
 // What one run gave.
 std::string run_text(const RunOutcome& run);
 // Counts over all runs, with their intervals.

@@ -16,7 +16,9 @@ Result<std::unique_ptr<ServedDisk>> ServedDisk::open(ServedDiskOptions&& options
   served->file_ = TRY(File::adopt(std::move(options.disk)));
   served->device_ = std::make_unique<StoreDevice>(*served->file_);
   served->judge_ = std::make_unique<TagJudge>(*served->device_, served->clock_, *served);
-  std::vector<DiskObserver*> observers{served->judge_.get()};
+  served->is_judged_ = options.is_judged;
+  std::vector<DiskObserver*> observers;
+  if (options.is_judged) observers.push_back(served->judge_.get());
   if (!options.record.empty()) {
     served->writer_ =
         TRY(RecordingWriter::create(options.record, *served->device_, options.record_bytes_max));
@@ -96,6 +98,7 @@ void ServedDisk::report_counters(bool is_last) {
   recorded_->while_still([&] {
     status.counters = judge_->counters();
     if (!judge_->knows_journal() || !judge_->trouble().empty()) status.trouble = judge_->trouble();
+    if (!is_judged_) status.trouble = "nobody asked for the check";
     if (writer_) status.record_trouble = writer_->trouble();
     if (writer_) status.folded_events = writer_->folded_events();
   });

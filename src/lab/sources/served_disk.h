@@ -32,6 +32,7 @@ struct ServedDiskOptions {
   std::filesystem::path record;  // a recording of all requests; empty: none
   std::filesystem::path marks;   // a socket for marks (mark_door.h); empty: none
   std::uint64_t record_bytes_max = 0;
+  bool is_judged = true;  // else no commit is checked: to measure what the check costs
 };
 
 class ServedDisk final : public FindingSink {
@@ -56,6 +57,7 @@ class ServedDisk final : public FindingSink {
 
   SteadyClock clock_;
   std::optional<File> file_;
+  bool is_judged_ = true;
   std::unique_ptr<StoreDevice> device_;
   std::unique_ptr<TagJudge> judge_;
   std::unique_ptr<RecordingWriter> writer_;

@@ -9,6 +9,7 @@ namespace powercut::lab {
 namespace {
 
 constexpr const char* kQemu = "qemu-system-x86_64";
+constexpr auto kStopGrace = std::chrono::seconds(1);
 constexpr auto kReapLimit = std::chrono::seconds(5);  // for QEMU to end after its output has
 
 // In an option of QEMU a comma divides, and two are one.
@@ -191,9 +192,15 @@ void VirtualMachine::stop(Nanoseconds grace) {
   has_ended_ = true;
 }
 
-void VirtualMachine::cut_power() {
+bool VirtualMachine::stop() {
+  stop(kStopGrace);
+  return true;
+}
+
+bool VirtualMachine::cut_power() {
   if (!has_ended_) process_.send_signal(SIGKILL);
   stop(Nanoseconds(0));
+  return true;
 }
 
 }  // namespace powercut::lab

@@ -26,6 +26,7 @@
 #include "host/machine.h"
 #include "host/process.h"
 #include "lab/sources/kernel.h"
+#include "lab/sources/load_machine.h"
 #include "lab/sources/vm_console.h"
 
 namespace powercut::lab {
@@ -54,7 +55,7 @@ std::vector<std::string> qemu_arguments(const VmOptions& options, const std::str
 // Where QEMU is.  Errors: kNotFound, with the package's name.
 Result<std::string> find_qemu();
 
-class VirtualMachine {
+class VirtualMachine final : public LoadMachine {
  public:
   // Errors: kNotFound: no QEMU, no such kernel; kInvalid: options out of their ranges; kIo.
   static Result<VirtualMachine> start(VmOptions options, const Clock& clock);
@@ -64,18 +65,21 @@ class VirtualMachine {
   //   kTimeout  the guest has not booted within its limit
   //   kIo       QEMU ended before the guest had booted
   // Both name the last line of the console; console_tail() has all.  After an error: stop().
-  Result<std::optional<GuestEvent>> poll(Nanoseconds limit);
+  Result<std::optional<GuestEvent>> poll(Nanoseconds limit) override;
 
   // Ends QEMU: SIGTERM, at which it flushes the disk, then SIGKILL after `grace`.
-  void stop(Nanoseconds grace = std::chrono::seconds(1));
+  void stop(Nanoseconds grace);
+  bool stop() override;
   // Ends QEMU at once.
-  void cut_power();
+  bool cut_power() override;
 
   bool has_booted() const { return has_booted_; }
   bool has_ended() const { return has_ended_; }
   // Since start().
   Nanoseconds age() const { return clock_->now() - started_; }
-  std::string console_tail() const { return console_.tail(); }
+  std::string witness_of(const Finding&) override { return {}; }
+  std::string console_tail() const override { return console_.tail(); }
+  double cpu_seconds() const override { return process_.cpu_seconds(); }
   const Process& process() const { return process_; }
 
  private:

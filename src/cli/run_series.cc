@@ -1,0 +1,113 @@
+#include "cli/run_series.h"
+
+#include <fmt/core.h>
+
+#include "host/machine.h"
+#include "lab/campaign/prove.h"
+#include "lab/report/report_json.h"
+#include "lab/report/text.h"
+
+namespace powercut::cli {
+namespace {
+
+constexpr std::size_t kFindingsShown = 10;
+
+Result<void> note_image(const lab::RunOutcome& run) {
+  if (run.kept.path.empty() || run.findings.empty()) return {};
+  // The running kernel is none that can be fetched and asked again.
+  const std::string kernel = run.accelerator ? run.kernel.name : "none";
+  return lab::write_image_note(run.kept.path, {kernel, run.kernel.release, run.findings.front()});
+}
+
+int exit_code_of(const std::vector<lab::RunOutcome>& runs) {
+  const lab::HuntCounts counts = lab::count(runs);
+  if (counts.finding_count > 0) return kFindings;
+  return counts.incomplete_count > 0 ? kEnvironment : kNothingFound;
+}
+
+void print_run(const lab::RunOutcome& run, std::size_t findings_shown) {
+  print(lab::run_text(run));
+  if (run.ending == lab::Ending::kFirstFinding) {
+    // Those of the same transaction that came after the live line ended.
+    for (std::size_t i = findings_shown; i < run.findings.size() && i < 10; ++i) {
+      print(lab::finding_text(run.findings[i]));
+      print(lab::witness_text(run.witnesses[i]));
+    }
+  }
+  if (!is_complete(run.ending) && !run.load_output.empty()) {
+    print("  the load said:\n" + run.load_output);
+  }
+  if (!run.kept.path.empty()) {
+    print(fmt::format("  prove it  powercut prove {}\n", run.kept.path));
+  }
+}
+
+struct Given {
+  std::vector<lab::RunOutcome> runs;
+  int exit_code = kNothingFound;  // why it ended before its time
+};
+
+// One run after another, each printed at its end.
+Given run_all(const RunSeries& series, const lab::LabEnvironment& environment,
+              const std::filesystem::path& folder, LiveLine& live) {
+  Given given;
+  for (unsigned number = 1; number <= series.run_count && !was_interrupted(); ++number) {
+    const auto keep = lab::count(given.runs).finding_count == 0
+                          ? folder / fmt::format("run{}-first.img", number)
+                          : std::filesystem::path();
+    auto run = series.run(keep, environment);
+    live.clear();
+    if (!run) {
+      given.exit_code = print_error(run.error());
+      break;
+    }
+    if (const auto noted = note_image(*run); !noted) print_error(noted.error());
+    if (!series.as_json) {
+      if (series.run_count > 1) print(fmt::format("run {} of {}\n", number, series.run_count));
+      print_run(*run, kFindingsShown);
+    }
+    given.runs.push_back(std::move(*run));
+  }
+  if (given.runs.empty() && given.exit_code == kNothingFound) given.exit_code = kEnvironment;
+  return given;
+}
+
+// Of a series that gave something.
+int print_results(const RunSeries& series, const Given& given,
+                  const std::filesystem::path& folder) {
+  const std::string json = lab::runs_json(given.runs, series.repeat_command);
+  if (series.as_json) print(json);
+  if (given.runs.empty()) {
+    // Our own new folder holds nothing then.
+    std::error_code error;
+    if (series.output.empty()) std::filesystem::remove(folder, error);
+    return given.exit_code;
+  }
+  if (const auto written = write_file_atomically(folder / "result.json", json); !written) {
+    print_error(written.error());
+  }
+  if (!series.as_json) {
+    print(lab::counts_text(given.runs));
+    print(fmt::format("  results   {}\n  again     {}\n", folder.string(), series.repeat_command));
+  }
+  const int exit_code = exit_code_of(given.runs);
+  return exit_code == kNothingFound ? given.exit_code : exit_code;
+}
+
+}  // namespace
+
+int run_series_and_print(const RunSeries& series) {
+  const SteadyClock clock;
+  LiveLine live(series.as_json ? 0 : kFindingsShown);
+  const auto environment = series.needs_guest
+                               ? make_environment(clock, live)
+                               : Result<lab::LabEnvironment>(make_host_environment(clock, live));
+  if (!environment) return print_error(environment.error());
+  if (!series.as_json) print(series.header);
+  const auto folder = make_results_folder(series.output, series.name);
+  if (!folder) return print_error(folder.error());
+  const Given given = run_all(series, *environment, *folder, live);
+  return print_results(series, given, *folder);
+}
+
+}  // namespace powercut::cli

@@ -11,17 +11,17 @@ namespace {
 
 constexpr std::uint32_t kFastCommitBytesMax = 64u << 20;
 
-Result<JournalSuperblock> read_superblock(const LogReader& reader) {
-  std::vector<std::uint8_t> block(reader.block_bytes());
-  TRY(reader.read(LogBlock(0), block));
+Result<JournalSuperblock> read_superblock(LogSource& source) {
+  std::vector<std::uint8_t> block(source.map().block_bytes());
+  TRY(source.read(LogBlock(0), block));
   const JournalSuperblock superblock = TRY(JournalSuperblock::parse(block));
-  if (superblock.block_bytes != reader.block_bytes()) {
+  if (superblock.block_bytes != source.map().block_bytes()) {
     return fail(Errc::kCorrupt, "journal: its block size is not the file system's",
                 superblock.block_bytes);
   }
-  if (superblock.log_block_count > reader.map().block_count()) {
+  if (superblock.log_block_count > source.map().block_count()) {
     return fail(Errc::kCorrupt, "journal: shorter than its superblock says",
-                reader.map().block_count());
+                source.map().block_count());
   }
   return superblock;
 }
@@ -35,29 +35,29 @@ struct FastCommitLook {
 // An area without a head was never used.  One whose head has the tid that follows the log goes on
 // from it, and must be sound up to the first tail.  Any other head is left over from before the
 // last whole transaction; e2fsck gives up there.
-Result<FastCommitLook> look_at_fast_commits(const LogReader& reader, const RecoveryPlan& plan,
+Result<FastCommitLook> look_at_fast_commits(LogSource& source, const RecoveryPlan& plan,
                                             Tid next_tid) {
   const FastCommitArea area = fast_commit_area(plan.superblock);
   if (area.block_count == 0) return FastCommitLook{};
-  std::vector<std::uint8_t> bytes(reader.block_bytes());
-  TRY(reader.read(area.first, bytes));
+  std::vector<std::uint8_t> bytes(source.map().block_bytes());
+  TRY(source.read(area.first, bytes));
   const auto head = parse_fast_commit_head(bytes);
   if (!head) return FastCommitLook{};
   if (*head != next_tid) return FastCommitLook{plan.recover_as == RecoverAs::kE2fsck, {}};
-  if (area.block_count > kFastCommitBytesMax / reader.block_bytes()) {
+  if (area.block_count > kFastCommitBytesMax / source.map().block_bytes()) {
     return fail(Errc::kLimit, "journal: fast-commit area over 64 MiB", area.block_count);
   }
-  bytes.resize(std::size_t{area.block_count} * reader.block_bytes());
-  TRY(reader.read(area.first, bytes));
-  auto commits = parse_fast_commits(bytes, reader.block_bytes(), next_tid);
+  bytes.resize(std::size_t{area.block_count} * source.map().block_bytes());
+  TRY(source.read(area.first, bytes));
+  auto commits = parse_fast_commits(bytes, source.map().block_bytes(), next_tid);
   return FastCommitLook{!commits, std::move(commits)};
 }
 
 // To ignore fast commits would drop what was fsynced: they are listed, or refused by name.
-Result<void> settle_fast_commits(const LogReader& reader, const RecoveryOptions& options,
+Result<void> settle_fast_commits(LogSource& source, const RecoveryOptions& options,
                                  LogScan& scan, RecoveryPlan& plan) {
   if (scan.is_cut_short || scan.is_refused) return {};
-  FastCommitLook look = TRY(look_at_fast_commits(reader, plan, scan.next_tid));
+  FastCommitLook look = TRY(look_at_fast_commits(source, plan, scan.next_tid));
   if (look.is_damaged) {
     const LogBlock first = fast_commit_area(plan.superblock).first;
     scan.damages.push_back({RecoveryRule::kFastCommits, scan.next_tid, first});
@@ -213,17 +213,21 @@ void settle_end(RecoveryPlan& plan, const LogScan& scan, bool is_replay_bad) {
 
 Result<RecoveryPlan> plan_recovery(const BlockView& device, const JournalMap& map,
                                    const RecoveryOptions& options) {
-  const LogReader reader(device, map);
+  DeviceLog source(device, map);
+  return plan_recovery(source, options);
+}
+
+Result<RecoveryPlan> plan_recovery(LogSource& source, const RecoveryOptions& options) {
   RecoveryPlan plan;
   plan.recover_as = options.recover_as;
-  plan.superblock = TRY(read_superblock(reader));
+  plan.superblock = TRY(read_superblock(source));
   plan.next_tid = plan.superblock.sequence;
   if (plan.superblock.start.value() == 0) return plan;
-  LogScan scan = TRY(scan_log(reader, plan.superblock, options));
-  TRY(settle_fast_commits(reader, options, scan, plan));
+  LogScan scan = TRY(scan_log(source, plan.superblock, options));
+  TRY(settle_fast_commits(source, options, scan, plan));
   refuse_bad_revokes(scan);
   const RevokeTable revokes(scan.whole);
-  Judge judge(map, scan, revokes, plan);
+  Judge judge(source.map(), scan, revokes, plan);
   plan.transactions.reserve(scan.whole.size());
   for (ScannedTransaction& transaction : scan.whole) {
     judge.settle(transaction);

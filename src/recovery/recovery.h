@@ -139,6 +139,10 @@ struct RecoveryOptions {
 Result<RecoveryPlan> plan_recovery(const BlockView& device, const JournalMap& map,
                                    const RecoveryOptions& options = {});
 
+// The same of a log that comes from elsewhere.  Errors: also those of `source`.
+class LogSource;
+Result<RecoveryPlan> plan_recovery(LogSource& source, const RecoveryOptions& options = {});
+
 // Writes what the plan replays to its home blocks on `target`, then flushes; with `empties_log`
 // also empties the log and flushes again: s_start = 0, and an s_sequence beyond every tid that the
 // log still holds (one past next_tid as Linux does; further if the plan is cut short; as it was if

@@ -27,17 +27,17 @@ TidRelation relation(Tid found, Tid expected) {
 
 class Scanner {
  public:
-  Scanner(const LogReader& reader, const JournalSuperblock& superblock,
-          const RecoveryOptions& options)
-      : superblock_(superblock),
+  Scanner(LogSource& source, const JournalSuperblock& superblock, const RecoveryOptions& options)
+      : source_(source),
+        superblock_(superblock),
         format_(superblock.format()),
         options_(options),
         sums_v1_(format_.checksum == ChecksumKind::kV1 && options.verify_data),
         sums_tags_(format_.tail_bytes() != 0 && options.verify_data),
-        window_(reader, superblock.ring_end(), sums_v1_ || sums_tags_),
         position_(superblock.start),
         budget_(superblock.ring_end() - superblock.first),
         expected_(superblock.sequence) {
+    source_.begin(format_, superblock.ring_end(), sums_v1_ || sums_tags_);
     begin_transaction();
   }
 
@@ -48,10 +48,7 @@ class Scanner {
   struct Look {
     ScanFacts facts;
     ChecksumPair checksum;
-    std::vector<Tag> tags;
-    std::optional<std::vector<BlockNo>> revokes;
-    std::uint32_t v1_sum = 0;  // v1_sum_ with this descriptor
-    CommitBlock commit;
+    const LogBlockFacts* block = nullptr;  // of a descriptor, revoke or commit block that is due
   };
   // A damaged commit block: the log ends before its transaction.
   struct Drop {
@@ -66,14 +63,13 @@ class Scanner {
   void begin_transaction();
 
   Result<Look> look();
-  void look_at_descriptor(Bytes block, Look& look) const;
-  void look_at_revokes(Bytes block, Look& look) const;
-  void look_at_commit(Bytes block, Look& look) const;
+  Result<void> look_at_commit(Look& look);
+  Result<void> sum_v1();
 
   // True if the scan goes on.
   Result<bool> step(const Look& look);
   Result<void> take_descriptor(const Look& look);
-  Result<void> sum_data(std::uint32_t count);
+  Result<void> sum_tags(ScannedTransaction& transaction) const;
   void take_revokes(const Look& look);
   void suspect(const Look& look);
   void commit(const Look& look);
@@ -88,17 +84,18 @@ class Scanner {
   void refuse_early_end();
   Damage commit_damage(const Look& look, RecoveryRule rule) const;
 
+  LogSource& source_;
   const JournalSuperblock& superblock_;
   const JournalFormat format_;
   const RecoveryOptions& options_;
   const bool sums_v1_, sums_tags_;
 
-  LogWindow window_;
   LogBlock position_;
   std::uint32_t budget_;  // blocks of the ring that were not looked at
   Tid expected_;
   ScannedTransaction current_;
   std::uint32_t v1_sum_ = ~std::uint32_t{0};
+  std::vector<LogBlock> to_sum_v1_;  // blocks that v1_sum_ is still to go over, in order
   std::optional<Damage> suspect_;  // in the current transaction
   // The current transaction had a commit block, which did not match: nothing behind it counts.
   bool is_closed_ = false;
@@ -127,37 +124,26 @@ void Scanner::begin_transaction() {
   is_closed_ = false;
 }
 
-void Scanner::look_at_descriptor(Bytes block, Look& look) const {
-  look.checksum = tail_checksum(block, format_);
-  look.facts.matches = is_right(look.checksum);
-  look.tags = tags_that_fit(block, format_);
-  if (sums_v1_) look.v1_sum = crc32_be(v1_sum_, block);
-}
-
-void Scanner::look_at_revokes(Bytes block, Look& look) const {
-  look.checksum = tail_checksum(block, format_);
-  look.facts.matches = is_right(look.checksum);
-  look.revokes = revokes_that_fit(block, format_);
-  look.facts.is_too_long = !look.revokes;
-}
-
-void Scanner::look_at_commit(Bytes block, Look& look) const {
-  const auto commit = parse_commit(block, format_, expected_);
-  CHECK(commit, "header and size of the commit block were looked at");
-  look.commit = *commit;
-  look.facts.is_older = commit->seconds < last_seconds_;
-  look.checksum = commit_checksum(block, format_);
-  look.facts.matches = is_right(look.checksum);
-  look.facts.head_matches =
-      format_.tail_bytes() != 0 && !kFuzzing && commit_head_checksum(block, format_).matches();
-  if (kFuzzing) look.facts.head_matches = (commit->checksum & 0xFFFF) == kWrongWhileFuzzing;
-  if (!sums_v1_) return;
-  look.checksum = {commit->checksum, v1_sum_};
+Result<void> Scanner::look_at_commit(Look& look) {
+  const CommitBlock& commit = look.block->commit;
+  look.facts.is_older = commit.seconds < last_seconds_;
+  look.facts.head_matches = look.block->head_matches && !kFuzzing;
+  if (kFuzzing) look.facts.head_matches = (commit.checksum & 0xFFFF) == kWrongWhileFuzzing;
+  if (!sums_v1_) return {};
+  TRY(sum_v1());
+  look.checksum = {commit.checksum, v1_sum_};
   const bool is_unused =
-      commit->checksum == 0 && commit->checksum_type == 0 && commit->checksum_size == 0;
-  const bool is_crc32 = commit->checksum_type == disk::kChecksumTypeCrc32 &&
-                        commit->checksum_size == disk::kChecksumSizeCrc32;
+      commit.checksum == 0 && commit.checksum_type == 0 && commit.checksum_size == 0;
+  const bool is_crc32 = commit.checksum_type == disk::kChecksumTypeCrc32 &&
+                        commit.checksum_size == disk::kChecksumSizeCrc32;
   look.facts.matches = is_unused || (is_crc32 && is_right(look.checksum));
+  return {};
+}
+
+Result<void> Scanner::sum_v1() {
+  for (const LogBlock log : to_sum_v1_) v1_sum_ = TRY(source_.crc32_over(v1_sum_, log));
+  to_sum_v1_.clear();
+  return {};
 }
 
 Result<Scanner::Look> Scanner::look() {
@@ -169,57 +155,58 @@ Result<Scanner::Look> Scanner::look() {
   look.facts.is_tid_zero = expected_ == Tid(0);
   look.facts.is_inside = budget_ != 0 && !is_cut_short();
   if (!look.facts.is_inside) return look;
-  const Bytes block = TRY(window_.block(position_));
-  const auto header = parse_journal_header(block);
-  look.facts.has_magic = header.has_value();
-  if (!header) return look;
-  look.facts.tid = relation(header->tid, expected_);
-  look.facts.kind = kind_of(*header);
+  const LogBlockFacts& block = *TRY(source_.facts(position_));
+  look.facts.has_magic = block.header.has_value();
+  if (!block.header) return look;
+  look.facts.tid = relation(block.header->tid, expected_);
+  look.facts.kind = kind_of(*block.header);
   if (look.facts.tid != TidRelation::kExpected) return look;
-  switch (look.facts.kind) {
-    case ScannedKind::kDescriptor: look_at_descriptor(block, look); break;
-    case ScannedKind::kRevoke: look_at_revokes(block, look); break;
-    case ScannedKind::kCommit: look_at_commit(block, look); break;
-    case ScannedKind::kOther: break;
-  }
+  if (look.facts.kind == ScannedKind::kOther) return look;
+  look.block = &block;
+  look.checksum = block.checksum;
+  look.facts.matches = is_right(look.checksum);
+  look.facts.is_too_long = look.facts.kind == ScannedKind::kRevoke && !block.revokes;
+  if (look.facts.kind == ScannedKind::kCommit) TRY(look_at_commit(look));
   return look;
 }
 
 Result<void> Scanner::take_descriptor(const Look& look) {
-  const auto count = static_cast<std::uint32_t>(look.tags.size());
+  const std::vector<Tag>& tags = look.block->tags;
+  const auto count = static_cast<std::uint32_t>(tags.size());
   if (count >= budget_) {  // no room for its data blocks and a commit block: never whole
     advance(budget_);
     return {};
   }
-  for (std::uint32_t i = 0; i < count && !is_closed_; ++i) {
-    const Tag& tag = look.tags[i];
+  if (sums_v1_) to_sum_v1_.push_back(position_);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const LogBlock log = after(1 + i);
+    if (sums_v1_) to_sum_v1_.push_back(log);
+    if (is_closed_) continue;
     current_.logged.blocks.push_back(
-        {tag.block, after(1 + i), tag.is_escaped, BlockVerdict::kReplay});
-    current_.checksums.push_back(tag.checksum);
+        {tags[i].block, log, tags[i].is_escaped, BlockVerdict::kReplay});
+    current_.checksums.push_back(tags[i].checksum);
   }
-  v1_sum_ = look.v1_sum;
-  if (sums_v1_ || sums_tags_) TRY(sum_data(count));
   advance(1 + count);
-  return {};
+  if (!source_.sums_in_passing()) return {};
+  TRY(sum_v1());
+  return sum_tags(current_);
 }
 
-// The `count` data blocks behind the descriptor at position_.
-Result<void> Scanner::sum_data(std::uint32_t count) {
-  for (std::uint32_t i = 0; i < count; ++i) {
-    const Bytes block = TRY(window_.block(after(1 + i)));
-    if (sums_v1_) {
-      v1_sum_ = crc32_be(v1_sum_, block);
-    } else if (!is_closed_) {
-      current_.computed.push_back(tag_checksum(block, format_, expected_));
-    }
+// Goes on with the sums of its data blocks, up to the last.
+Result<void> Scanner::sum_tags(ScannedTransaction& transaction) const {
+  const std::vector<LoggedBlock>& blocks = transaction.logged.blocks;
+  if (!sums_tags_) return {};
+  for (std::size_t i = transaction.computed.size(); i < blocks.size(); ++i) {
+    transaction.computed.push_back(
+        TRY(source_.data_checksum(blocks[i].log, transaction.logged.tid)));
   }
   return {};
 }
 
 void Scanner::take_revokes(const Look& look) {
-  if (look.revokes && !is_closed_) {
+  if (look.block->revokes && !is_closed_) {
     std::vector<BlockNo>& revokes = current_.logged.revokes;
-    revokes.insert(revokes.end(), look.revokes->begin(), look.revokes->end());
+    revokes.insert(revokes.end(), look.block->revokes->begin(), look.block->revokes->end());
   } else if (!is_closed_ && !current_.bad_revoke) {
     current_.bad_revoke = Damage{RecoveryRule::kDescriptorFormat, expected_, position_};
   }
@@ -235,14 +222,14 @@ void Scanner::suspect(const Look& look) {
                       look.checksum.stored,
                       look.checksum.computed};
   }
-  advance(1 + static_cast<std::uint32_t>(look.tags.size()));
+  advance(1 + static_cast<std::uint32_t>(look.block->tags.size()));
 }
 
 // What a replay takes for the current transaction ends with the commit block at position_.
 void Scanner::close_current(const Look& look) {
   if (is_closed_) return;
   current_.logged.commit = position_;
-  current_.logged.commit_seconds = look.commit.seconds;
+  current_.logged.commit_seconds = look.block->commit.seconds;
   is_closed_ = true;
 }
 
@@ -250,7 +237,7 @@ void Scanner::close_current(const Look& look) {
 void Scanner::commit(const Look& look) {
   current_.goes_on = is_closed_;
   close_current(look);
-  last_seconds_ = look.commit.seconds;
+  last_seconds_ = look.block->commit.seconds;
   scan_.whole.push_back(std::move(current_));
   expected_ = expected_.next();
   advance(1);
@@ -384,6 +371,7 @@ Result<LogScan> Scanner::run() {
     goes_on = TRY(step(next));
   }
   refuse_early_end();
+  for (ScannedTransaction& transaction : scan_.whole) TRY(sum_tags(transaction));
   return std::move(scan_);
 }
 
@@ -394,9 +382,9 @@ bool is_right(const ChecksumPair& checksum) {
   return checksum.matches();
 }
 
-Result<LogScan> scan_log(const LogReader& reader, const JournalSuperblock& superblock,
+Result<LogScan> scan_log(LogSource& source, const JournalSuperblock& superblock,
                          const RecoveryOptions& options) {
-  return Scanner(reader, superblock, options).run();
+  return Scanner(source, superblock, options).run();
 }
 
 }  // namespace powercut

@@ -5,14 +5,14 @@
 //   1. It looks at each block of the ring at most once: every step uses up at least one block of a
 //      budget that begins with the ring's size.
 //   2. A transaction is collected with its commit block, never in parts.
-//   3. Data blocks are read only with `verify_data`, and then once, with the blocks around them in
-//      one read: their checksums are computed as the scan passes them.
+//   3. Data blocks are asked for only with `verify_data`, and then once: as the scan passes them, or
+//      when it is over and only those of whole transactions, as the source likes it.
 #pragma once
 
 #include <optional>
 #include <vector>
 
-#include "recovery/log_reader.h"
+#include "recovery/log_source.h"
 #include "recovery/recovery.h"
 
 namespace powercut {
@@ -47,9 +47,9 @@ struct LogScan {
   bool is_cut_short = false;
 };
 
-// `superblock` is this journal's, with a start other than 0; `reader`'s map covers its ring.
-// Errors: reading the device.
-Result<LogScan> scan_log(const LogReader& reader, const JournalSuperblock& superblock,
+// `superblock` is this journal's, with a start other than 0; `source`'s map covers its ring.
+// Errors: those of the source.
+Result<LogScan> scan_log(LogSource& source, const JournalSuperblock& superblock,
                          const RecoveryOptions& options);
 
 }  // namespace powercut

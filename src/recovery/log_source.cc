@@ -21,8 +21,7 @@ LogBlockFacts facts_of(Bytes block, const JournalFormat& format) {
     CHECK(commit, "header and size of the commit block were looked at");
     facts.commit = *commit;
     facts.checksum = commit_checksum(block, format);
-    facts.head_matches =
-        format.tail_bytes() != 0 && commit_head_checksum(block, format).matches();
+    facts.head_matches = format.tail_bytes() != 0 && commit_head_checksum(block, format).matches();
   }
   return facts;
 }

@@ -54,8 +54,8 @@ Result<FastCommitLook> look_at_fast_commits(LogSource& source, const RecoveryPla
 }
 
 // To ignore fast commits would drop what was fsynced: they are listed, or refused by name.
-Result<void> settle_fast_commits(LogSource& source, const RecoveryOptions& options,
-                                 LogScan& scan, RecoveryPlan& plan) {
+Result<void> settle_fast_commits(LogSource& source, const RecoveryOptions& options, LogScan& scan,
+                                 RecoveryPlan& plan) {
   if (scan.is_cut_short || scan.is_refused) return {};
   FastCommitLook look = TRY(look_at_fast_commits(source, plan, scan.next_tid));
   if (look.is_damaged) {

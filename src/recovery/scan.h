@@ -5,7 +5,8 @@
 //   1. It looks at each block of the ring at most once: every step uses up at least one block of a
 //      budget that begins with the ring's size.
 //   2. A transaction is collected with its commit block, never in parts.
-//   3. Data blocks are asked for only with `verify_data`, and then once: as the scan passes them, or
+//   3. Data blocks are asked for only with `verify_data`, and then once: as the scan passes them,
+//   or
 //      when it is over and only those of whole transactions, as the source likes it.
 #pragma once
 

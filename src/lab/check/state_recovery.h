@@ -72,8 +72,8 @@ class StateRecovery {
   const std::uint64_t block_count_;
   const RecoverAs rules_;
   const BlockNo superblock_block_;
-  std::vector<BlockNo> device_blocks_;  // by log block
-  std::vector<bool> is_journal_;        // by block
+  std::vector<BlockNo> device_blocks_;                           // by log block
+  std::vector<bool> is_journal_;                                 // by block
   std::unordered_map<std::uint32_t, Result<bool>> superblocks_;  // needs_recovery, by content
   std::vector<std::uint32_t> override_of_;                       // by home: 1 + index in overrides
   std::vector<ContentId> possible_;

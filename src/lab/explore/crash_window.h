@@ -41,7 +41,8 @@ struct Candidate {
   // Of the last write of it in its window, from 1 in the order of submission; 0: what is there if
   // none of those writes got there.
   std::uint32_t number = 0;
-  // Only so many of its first `atomic_bytes` pieces are there, the rest is that of number 0; 0: all.
+  // Only so many of its first `atomic_bytes` pieces are there, the rest is that of number 0; 0:
+  // all.
   std::uint32_t pieces = 0;
 };
 
@@ -97,8 +98,8 @@ class CrashWindow {
   };
 
   struct Cover {
-    Position flushed = 0;        // writes completed before it
-    std::uint32_t event = 0;     // or: the writes of this event (FUA)
+    Position flushed = 0;     // writes completed before it
+    std::uint32_t event = 0;  // or: the writes of this event (FUA)
     bool is_fua = false;
   };
 
@@ -122,10 +123,10 @@ class CrashWindow {
   std::uint32_t next_ = 0;  // event
   bool has_ended_ = false;
   std::vector<ContentId> durable_;
-  std::unordered_map<std::uint64_t, Writes> open_;          // by block
-  std::unordered_map<std::uint64_t, Position> submitted_;   // by sequence, not completed
-  std::deque<Position> flushes_;                            // that were lied about
-  std::optional<Cover> cover_;                              // takes effect at the next advance()
+  std::unordered_map<std::uint64_t, Writes> open_;         // by block
+  std::unordered_map<std::uint64_t, Position> submitted_;  // by sequence, not completed
+  std::deque<Position> flushes_;                           // that were lied about
+  std::optional<Cover> cover_;                             // takes effect at the next advance()
 
   std::uint32_t crash_point_ = 0;
   std::vector<PendingBlock> pending_;

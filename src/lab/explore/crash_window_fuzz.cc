@@ -74,8 +74,8 @@ class Maker {
       event.durability = what == 1 ? Durability::kFua : Durability::kCached;
       recording_.frames.emplace_back(kBytes, content);
       event.data = recording_.frames.back();
-      writes_.push_back({of % kBlocks, content, recording_.events.size() + 1, ~std::size_t{0},
-                         what == 1});
+      writes_.push_back(
+          {of % kBlocks, content, recording_.events.size() + 1, ~std::size_t{0}, what == 1});
     }
     recording_.events.push_back(event);
   }
@@ -140,8 +140,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace powercut::lab;
   Maker maker({data, size});
   maker.run();
-  BlockStream stream =
-      BlockStream::make(maker.recording(), kBytes, std::uint64_t{1} << 22).value();
+  BlockStream stream = BlockStream::make(maker.recording(), kBytes, std::uint64_t{1} << 22).value();
   CrashWindow window(stream, {});
   while (window.advance().value()) check_walk(window, size);
   check_end(window, stream, maker);

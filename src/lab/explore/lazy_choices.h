@@ -19,7 +19,7 @@
 namespace powercut::lab {
 
 struct RunBounds {
-  std::uint32_t all_max = 512;  // runs, depth first
+  std::uint32_t all_max = 512;    // runs, depth first
   std::uint32_t random_max = 64;  // if there are more: so many random ones
 };
 
@@ -45,8 +45,8 @@ class LazyChoices {
   const RunBounds bounds_;
   Prng prng_;
   std::vector<Choice> made_;
-  std::vector<Choice> path_;              // to be made again at the beginning of this run
-  std::vector<std::uint32_t> digits_;     // by slot; kOpen: not asked for
+  std::vector<Choice> path_;           // to be made again at the beginning of this run
+  std::vector<std::uint32_t> digits_;  // by slot; kOpen: not asked for
   static constexpr std::uint32_t kOpen = ~std::uint32_t{0};
   std::uint32_t run_count_ = 0;  // finished
   double share_ = 0;

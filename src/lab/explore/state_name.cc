@@ -99,8 +99,7 @@ Result<std::vector<std::uint32_t>> parse_state_name(const CrashWindow& window,
       const Choice& step = steps[number - 1];
       digits[step.slot] = step.digit;
       if (item.pieces == 0) continue;
-      const auto torn =
-          digit_of_torn(window, window.pending()[step.slot], step.digit, item.pieces);
+      const auto torn = digit_of_torn(window, window.pending()[step.slot], step.digit, item.pieces);
       if (!torn) return fail(Errc::kInvalid, "writes that got there: no such tear", item.pieces);
       digits[step.slot] = *torn;
     }

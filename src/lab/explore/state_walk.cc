@@ -79,7 +79,8 @@ void StateWalk::put(std::uint32_t slot, std::uint32_t digit, std::vector<Choice>
 // The first slot that can go on in its direction does; those before it turn round.
 bool StateWalk::next_gray(std::vector<Choice>& changes) {
   for (std::uint32_t slot = 0; slot < radices_.size(); ++slot) {
-    const bool is_at_end = goes_down_[slot] ? digits_[slot] == 0 : digits_[slot] + 1 == radices_[slot];
+    const bool is_at_end =
+        goes_down_[slot] ? digits_[slot] == 0 : digits_[slot] + 1 == radices_[slot];
     if (is_at_end) {
       goes_down_[slot] = !goes_down_[slot];
       continue;

@@ -46,7 +46,8 @@ class StateWalk {
 
  private:
   enum class Phase : std::uint8_t { kGray, kPrefixes, kMissing, kAlone, kRandom };
-  static constexpr std::uint64_t kWalkLength = 64;  // random states before all digits are drawn anew
+  static constexpr std::uint64_t kWalkLength =
+      64;  // random states before all digits are drawn anew
 
   bool next_gray(std::vector<Choice>& changes);
   bool next_prefix(std::vector<Choice>& changes);

@@ -59,7 +59,8 @@ class TestStream {
       event.length = kTestBlockBytes;
       if (request.back() == '^') event.durability = Durability::kFua;
       const auto content = static_cast<std::uint8_t>(request[1]);
-      if (request[1] != '-') event.data = bytes(std::vector<std::uint8_t>(kTestBlockBytes, content));
+      if (request[1] != '-')
+        event.data = bytes(std::vector<std::uint8_t>(kTestBlockBytes, content));
     }
     put(event);
   }

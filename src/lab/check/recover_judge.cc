@@ -1,0 +1,74 @@
+#include "lab/check/recover_judge.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace powercut::lab {
+namespace {
+
+CheckFinding finding(std::string rule, std::string words) {
+  CheckFinding result;
+  result.judge = JudgeName::kRecover;
+  result.rule = std::move(rule);
+  result.words = std::move(words);
+  return result;
+}
+
+CheckFinding refused(const LogOutcome& outcome) {
+  if (outcome.damages.empty()) return finding("recovery-refused", "the log does not recover");
+  const Damage& damage = outcome.damages.front();
+  CheckFinding result = finding(
+      "recovery-refused",
+      fmt::format("the file system does not mount: {} in transaction {}, log block {}",
+                  recovery_rule_name(damage.rule), damage.tid.value(), damage.log_block.value()));
+  result.tid = damage.tid;
+  if (damage.rule == RecoveryRule::kDataChecksum || damage.rule == RecoveryRule::kBlockOutside) {
+    result.block = damage.home;
+  }
+  return result;
+}
+
+}  // namespace
+
+void RecoverJudge::begin(const LogOutcome& base) {
+  if (base.mounts()) floor_ = base.next_tid;
+}
+
+void RecoverJudge::note_durable(BlockNo block, ContentId content) {
+  if (!recovery_.is_journal(block)) return;
+  const auto header = parse_journal_header(pool_.bytes(content));
+  if (!header || !header->is(JournalBlockType::kCommit)) return;
+  const Tid reached = header->tid.next();
+  if (!floor_ || floor_->comes_before(reached)) floor_ = reached;
+}
+
+std::optional<CheckFinding> RecoverJudge::judge(const LogOutcome& outcome) {
+  if (outcome.trouble) {
+    return finding("superblock-unreadable", "no mount: " + error_words(*outcome.trouble));
+  }
+  if (outcome.end == RecoveryEnd::kRefused) return refused(outcome);
+  if (!outcome.needs_recovery && outcome.transaction_count != 0) {
+    return finding("log-ignored",
+                   fmt::format("{} whole transactions are in the log, but the superblock says that "
+                               "there is nothing to recover",
+                               outcome.transaction_count));
+  }
+  if (floor_ && outcome.next_tid.comes_before(*floor_)) {
+    CheckFinding lost =
+        finding("commit-lost",
+                fmt::format("transaction {} was durably committed, but the recovery ends before {}",
+                            floor_->previous().value(), outcome.next_tid.value()));
+    lost.tid = floor_->previous();
+    return lost;
+  }
+  const auto superblock =
+      std::ranges::find(outcome.overrides, recovery_.superblock_block(), &Override::home);
+  if (superblock == outcome.overrides.end()) return std::nullopt;
+  const Result<bool>& needs = recovery_.needs_recovery(superblock->content);
+  if (needs && *needs) return std::nullopt;
+  return finding("recovery-not-repeatable",
+                 "the log holds a superblock that does not say that it needs recovery");
+}
+
+}  // namespace powercut::lab

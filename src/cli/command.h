@@ -32,6 +32,7 @@ void add_run(CommandLine& line);
 void add_prove(CommandLine& line);
 void add_verify(CommandLine& line);
 void add_record(CommandLine& line);
+void add_explore(CommandLine& line);
 void add_journal(CommandLine& line);
 void add_image(CommandLine& line);
 void add_workload(CommandLine& line);

@@ -14,6 +14,7 @@ int main(int argument_count, char** arguments) {
   add_prove(line);
   add_verify(line);
   add_record(line);
+  add_explore(line);
   add_journal(line);
   add_image(line);
   add_workload(line);

@@ -1,0 +1,49 @@
+// A recording explored: every state that a power cut could have left, recovered and judged.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "lab/check/explorer.h"
+#include "lab/record/recording_file.h"
+#include "lab/verify/verify_recording.h"
+
+namespace powercut::lab {
+
+struct ExploreOptions {
+  ExplorerOptions explorer = {};
+  std::vector<JudgeName> judges = {JudgeName::kTag, JudgeName::kRecover};
+  // Only this state.
+  std::optional<StateId> one = std::nullopt;
+  // With `one`: the disk as it is in that state, before any recovery, goes to this new file.
+  std::filesystem::path extract = {};
+  std::uint64_t memory_max = std::uint64_t{4} << 30;  // contents of blocks, bytes
+};
+
+struct ExploreResult {
+  std::uint64_t disk_bytes = 0;
+  std::uint32_t block_bytes = 0;
+  bool is_cut = false;  // the recording ends in a broken part
+  ExplorerCounts counts;
+  std::vector<GroupedFinding> findings;       // of states
+  std::vector<CheckFinding> stream_findings;  // of judges of the stream
+  std::optional<Verification> tag;            // with that judge
+  bool has_findings() const {
+    return !findings.empty() || !stream_findings.empty() || (tag && !tag->findings.empty());
+  }
+};
+
+// The judges that there are for recordings.
+std::vector<JudgeName> explore_judges();
+
+// The recording must begin with an ext4 file system that has its journal inside.  `goes_on` is
+// asked now and then with the counts so far; false ends it in order.
+// Errors: kInvalid: no such state, or judge; kNotFound: no journal; as Volume::open; kLimit: more
+// memory; kExists, kNoSpace: the file to extract to; kAborted: the check of our own recovery failed.
+Result<ExploreResult> explore(const Recording& recording, const ExploreOptions& options,
+                              const Clock& clock,
+                              const std::function<bool(const ExplorerCounts&)>& goes_on);
+
+}  // namespace powercut::lab

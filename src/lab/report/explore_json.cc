@@ -1,0 +1,72 @@
+#include <nlohmann/json.hpp>
+
+#include "lab/report/explore_text.h"
+#include "lab/verify/finding_json.h"
+
+namespace powercut::lab {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json finding_json(const CheckFinding& finding) {
+  Json json = {{"judge", judge_name(finding.judge)},
+               {"rule", finding.rule},
+               {"words", finding.words}};
+  json["block"] = finding.block ? Json(finding.block->value()) : Json(nullptr);
+  json["inode"] = finding.inode ? Json(finding.inode->value()) : Json(nullptr);
+  json["tid"] = finding.tid ? Json(finding.tid->value()) : Json(nullptr);
+  json["sequence"] = finding.sequence ? Json(*finding.sequence) : Json(nullptr);
+  return json;
+}
+
+Json counts_json(const ExplorerCounts& counts) {
+  return {{"crash_points", counts.crash_points},
+          {"explored", counts.explored},
+          {"explored_completely", counts.whole},
+          {"log2_states", counts.log2_states},
+          {"log2_states_max", counts.log2_states_max},
+          {"log_runs", counts.runs},
+          {"log_outcomes", counts.outcomes},
+          {"walked", counts.walked},
+          {"distinct", counts.distinct},
+          {"distinct_recovered", counts.recovered},
+          {"judged", counts.judged},
+          {"bad", counts.bad},
+          {"compared", counts.compared},
+          {"second_cuts", counts.second_cuts},
+          {"seconds", counts.seconds}};
+}
+
+}  // namespace
+
+std::string exploration_json(const ExploreResult& result, const std::string& repeat) {
+  Json json = {{"repeat", repeat},
+               {"disk_bytes", result.disk_bytes},
+               {"block_bytes", result.block_bytes},
+               {"recording_is_cut", result.is_cut},
+               {"counts", counts_json(result.counts)}};
+  Json findings = Json::array();
+  for (const GroupedFinding& group : result.findings) {
+    Json each = finding_json(group.finding);
+    each["states"] = group.state_count;
+    each["crash"] = group.first.crash_point;
+    each["keep"] = group.first.writes;
+    each["repeat"] = repeat + " " + state_words(group.first);
+    findings.push_back(std::move(each));
+  }
+  json["findings"] = std::move(findings);
+  Json stream = Json::array();
+  for (const CheckFinding& finding : result.stream_findings) stream.push_back(finding_json(finding));
+  json["stream_findings"] = std::move(stream);
+  if (result.tag) {
+    Json tag = Json::array();
+    for (const Finding& finding : result.tag->findings) {
+      tag.push_back(Json::parse(finding_to_json(finding)));
+    }
+    json["tag"] = {{"counters", Json::parse(counters_to_json(result.tag->counters))},
+                   {"findings", std::move(tag)}};
+  }
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace powercut::lab

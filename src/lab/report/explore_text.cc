@@ -1,0 +1,92 @@
+#include "lab/report/explore_text.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "lab/report/text.h"
+
+namespace powercut::lab {
+namespace {
+
+constexpr std::size_t kStreamFindingsShown = 20;
+
+std::string power_of_two(double log2_states) {
+  if (log2_states < 40) {
+    return grouped(static_cast<std::uint64_t>(std::exp2(log2_states) + 0.5));
+  }
+  return fmt::format("2^{:.0f}", log2_states);
+}
+
+double rate(const ExplorerCounts& counts, std::uint64_t count) {
+  return counts.seconds > 0 ? static_cast<double>(count) / counts.seconds : 0;
+}
+
+std::string finding_lines(const GroupedFinding& group, const std::string& repeat) {
+  const CheckFinding& finding = group.finding;
+  std::string text = fmt::format("  FINDING   {}: {}: {}\n", judge_name(finding.judge), finding.rule,
+                                 finding.words);
+  if (group.state_count > 1) {
+    text += fmt::format("            in {} states; the first of them:\n", grouped(group.state_count));
+  }
+  return text + fmt::format("            {} {}\n", repeat, state_words(group.first));
+}
+
+std::string count_lines(const ExplorerCounts& counts) {
+  std::string text = fmt::format(
+      "  points    {} crash points, {} explored, {} of them completely\n",
+      grouped(counts.crash_points), grouped(counts.explored), grouped(counts.whole));
+  text += fmt::format("  states    {} in all; the crash point with most has {}\n",
+                      power_of_two(counts.log2_states), power_of_two(counts.log2_states_max));
+  text += fmt::format(
+      "  explored  {} walked: {} distinct, {} distinct when recovered, {} judged, {} bad\n",
+      grouped(counts.walked), grouped(counts.distinct), grouped(counts.recovered),
+      grouped(counts.judged), grouped(counts.bad));
+  text += fmt::format(
+      "  speed     {:.2f} s: {} judged, {} distinct states a second; {} runs of the log, {} "
+      "outcomes\n",
+      counts.seconds, grouped(static_cast<std::uint64_t>(rate(counts, counts.judged))),
+      grouped(static_cast<std::uint64_t>(rate(counts, counts.distinct))), grouped(counts.runs),
+      grouped(counts.outcomes));
+  return text + fmt::format(
+                    "  checked   {} states recovered the slow way too, {} second power cuts in "
+                    "recoveries: no difference\n",
+                    grouped(counts.compared), grouped(counts.second_cuts));
+}
+
+}  // namespace
+
+std::string state_words(const StateId& state) {
+  return fmt::format("--crash {} --keep {}", state.crash_point, state.writes);
+}
+
+std::string explore_progress_text(const ExplorerCounts& counts) {
+  return fmt::format("exploring  {} of {} crash points, {} states judged, {} bad",
+                     grouped(counts.explored), grouped(counts.crash_points),
+                     grouped(counts.judged), grouped(counts.bad));
+}
+
+std::string exploration_text(const std::string& name, const ExploreResult& result,
+                             const std::string& repeat) {
+  std::string text = fmt::format("explore {}\n", name);
+  if (result.is_cut) text += "  recording ends in a broken part, which was left out\n";
+  if (result.tag) {
+    for (std::size_t i = 0; i < result.tag->findings.size() && i < kStreamFindingsShown; ++i) {
+      text += finding_text(result.tag->findings[i]);
+    }
+    text += fmt::format("  commits   {} seen, {} blocks checked, {} do not match\n",
+                        grouped(result.tag->counters.commit_count),
+                        grouped(result.tag->counters.verified_count),
+                        grouped(result.tag->counters.finding_count));
+  }
+  for (std::size_t i = 0; i < result.stream_findings.size() && i < kStreamFindingsShown; ++i) {
+    const CheckFinding& finding = result.stream_findings[i];
+    text += fmt::format("  FINDING   {}: {}: {}\n", judge_name(finding.judge), finding.rule,
+                        finding.words);
+  }
+  for (const GroupedFinding& group : result.findings) text += finding_lines(group, repeat);
+  if (result.counts.crash_points != 0) return text + count_lines(result.counts);
+  return text + fmt::format("  state     {}\n", result.has_findings() ? "bad" : "good");
+}
+
+}  // namespace powercut::lab

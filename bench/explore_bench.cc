@@ -139,7 +139,8 @@ int main(int argument_count, char** arguments) {
   options.explorer.compare_every = 0;
   options.memory_max = memory_bytes() / 2;
   const SteadyClock clock;
-  const auto result = explore(recording, options, clock, [](const ExplorerCounts&) { return true; });
+  const auto result =
+      explore(recording, options, clock, [](const ExplorerCounts&) { return true; });
   if (!result) {
     fmt::print(stderr, "{}\n", error_words(result.error()));
     return 3;

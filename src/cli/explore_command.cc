@@ -43,8 +43,8 @@ Result<lab::ExploreOptions> options_of(const ExploreWords& words) {
   options.explorer.compare_every = words.compare_every;
   options.explorer.model = {words.lied_flushes, words.atomic_bytes};
   if (words.seconds > 0) {
-    options.explorer.time_max = std::chrono::duration_cast<Nanoseconds>(
-        std::chrono::duration<double>(words.seconds));
+    options.explorer.time_max =
+        std::chrono::duration_cast<Nanoseconds>(std::chrono::duration<double>(words.seconds));
   }
   options.memory_max = memory_bytes() / 2;
   if (words.crash) options.one = lab::StateId{*words.crash, words.keep};
@@ -95,9 +95,9 @@ int explore(const ExploreWords& words) {
   catch_interrupts();
   const SteadyClock clock;
   Progress progress(words.as_json);
-  const auto result = lab::explore(
-      *recording, *options, clock,
-      [&progress](const lab::ExplorerCounts& counts) { return progress(counts); });
+  const auto result =
+      lab::explore(*recording, *options, clock,
+                   [&progress](const lab::ExplorerCounts& counts) { return progress(counts); });
   progress.clear();
   if (!result) {
     const int code = print_error(result.error());

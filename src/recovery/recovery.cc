@@ -93,8 +93,13 @@ class RevokeTable {
 class Judge {
  public:
   // All must outlive it.
-  Judge(const JournalMap& map, const LogScan& scan, const RevokeTable& revokes, RecoveryPlan& plan)
-      : map_(map), scan_(scan), revokes_(revokes), plan_(plan) {}
+  Judge(const JournalMap& map, const LogScan& scan, const RevokeTable& revokes, RecoveryPlan& plan,
+        bool is_behind_others)
+      : map_(map),
+        scan_(scan),
+        revokes_(revokes),
+        plan_(plan),
+        has_whole_(is_behind_others || !scan.whole.empty()) {}
 
   // What does not match is added to the plan's damages.
   void settle(ScannedTransaction& transaction) {
@@ -149,7 +154,7 @@ class Judge {
     };
     // The scan may have come round to its start.
     const std::uint32_t length = from_start(scan_.end_block);
-    const bool is_whole_ring = length == 0 && !scan_.whole.empty();
+    const bool is_whole_ring = length == 0 && has_whole_;
     return is_whole_ring || from_start(*log) < length;
   }
 
@@ -157,6 +162,7 @@ class Judge {
   const LogScan& scan_;
   const RevokeTable& revokes_;
   RecoveryPlan& plan_;
+  const bool has_whole_;
   bool has_refused_ = false;
   bool has_stopped_ = false;
 };
@@ -217,17 +223,18 @@ Result<RecoveryPlan> plan_recovery(const BlockView& device, const JournalMap& ma
   return plan_recovery(source, options);
 }
 
-Result<RecoveryPlan> plan_recovery(LogSource& source, const RecoveryOptions& options) {
+Result<RecoveryPlan> plan_recovery(LogSource& source, const RecoveryOptions& options,
+                                   const ScanPoint* from) {
   RecoveryPlan plan;
   plan.recover_as = options.recover_as;
   plan.superblock = TRY(read_superblock(source));
   plan.next_tid = plan.superblock.sequence;
   if (plan.superblock.start.value() == 0) return plan;
-  LogScan scan = TRY(scan_log(source, plan.superblock, options));
+  LogScan scan = TRY(scan_log(source, plan.superblock, options, from));
   TRY(settle_fast_commits(source, options, scan, plan));
   refuse_bad_revokes(scan);
   const RevokeTable revokes(scan.whole);
-  Judge judge(source.map(), scan, revokes, plan);
+  Judge judge(source.map(), scan, revokes, plan, from != nullptr);
   plan.transactions.reserve(scan.whole.size());
   for (ScannedTransaction& transaction : scan.whole) {
     judge.settle(transaction);

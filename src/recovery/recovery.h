@@ -139,9 +139,13 @@ struct RecoveryOptions {
 Result<RecoveryPlan> plan_recovery(const BlockView& device, const JournalMap& map,
                                    const RecoveryOptions& options = {});
 
-// The same of a log that comes from elsewhere.  Errors: also those of `source`.
+// The same of a log that comes from elsewhere.  With `from` (scan.h) the plan holds what lies
+// behind it; revoke records of that count for what lies before it, too.  Errors: also those of
+// `source`.
 class LogSource;
-Result<RecoveryPlan> plan_recovery(LogSource& source, const RecoveryOptions& options = {});
+struct ScanPoint;
+Result<RecoveryPlan> plan_recovery(LogSource& source, const RecoveryOptions& options = {},
+                                   const ScanPoint* from = nullptr);
 
 // Writes what the plan replays to its home blocks on `target`, then flushes; with `empties_log`
 // also empties the log and flushes again: s_start = 0, and an s_sequence beyond every tid that the

@@ -41,6 +41,13 @@ class Scanner {
     begin_transaction();
   }
 
+  void go_on_from(const ScanPoint& from) {
+    position_ = from.position;
+    budget_ = from.blocks_left;
+    expected_ = from.expected;
+    last_seconds_ = from.last_seconds;
+    begin_transaction();
+  }
   Result<LogScan> run();
 
  private:
@@ -383,8 +390,10 @@ bool is_right(const ChecksumPair& checksum) {
 }
 
 Result<LogScan> scan_log(LogSource& source, const JournalSuperblock& superblock,
-                         const RecoveryOptions& options) {
-  return Scanner(source, superblock, options).run();
+                         const RecoveryOptions& options, const ScanPoint* from) {
+  Scanner scanner(source, superblock, options);
+  if (from != nullptr) scanner.go_on_from(*from);
+  return scanner.run();
 }
 
 }  // namespace powercut

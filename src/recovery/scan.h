@@ -48,9 +48,19 @@ struct LogScan {
   bool is_cut_short = false;
 };
 
+// A place behind a whole transaction, up to which all transactions were found whole and nothing was
+// noticed: there a scan can go on that need not see them again.
+struct ScanPoint {
+  LogBlock position;
+  std::uint32_t blocks_left = 0;  // of the ring, not yet looked at
+  Tid expected;
+  std::uint64_t last_seconds = 0;  // commit time of the transaction before it
+};
+
 // `superblock` is this journal's, with a start other than 0; `source`'s map covers its ring.
-// Errors: those of the source.
+// With `from` the scan begins there, and `whole` holds what is behind it.  Errors: those of the
+// source.
 Result<LogScan> scan_log(LogSource& source, const JournalSuperblock& superblock,
-                         const RecoveryOptions& options);
+                         const RecoveryOptions& options, const ScanPoint* from = nullptr);
 
 }  // namespace powercut

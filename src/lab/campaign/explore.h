@@ -41,7 +41,8 @@ std::vector<JudgeName> explore_judges();
 // The recording must begin with an ext4 file system that has its journal inside.  `goes_on` is
 // asked now and then with the counts so far; false ends it in order.
 // Errors: kInvalid: no such state, or judge; kNotFound: no journal; as Volume::open; kLimit: more
-// memory; kExists, kNoSpace: the file to extract to; kAborted: the check of our own recovery failed.
+// memory; kExists, kNoSpace: the file to extract to; kAborted: the check of our own recovery
+// failed.
 Result<ExploreResult> explore(const Recording& recording, const ExploreOptions& options,
                               const Clock& clock,
                               const std::function<bool(const ExplorerCounts&)>& goes_on);

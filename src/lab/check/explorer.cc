@@ -30,8 +30,11 @@ double log2_of_sum(double a, double b) {
 class Explorer::State final : public StateContents {
  public:
   using DigitOf = std::function<std::uint32_t(std::uint32_t)>;
-  State(const Explorer& explorer, DigitOf digit_of)
-      : explorer_(explorer), digit_of_(std::move(digit_of)) {}
+  State(Explorer& explorer, DigitOf digit_of)
+      : explorer_(explorer),
+        asked_(explorer.asked_),
+        run_(++explorer.run_),
+        digit_of_(std::move(digit_of)) {}
 
   ContentId content(BlockNo block) override {
     const std::uint32_t slot = explorer_.slot_of_[block.value()];
@@ -39,7 +42,10 @@ class Explorer::State final : public StateContents {
     const ContentId content =
         slot == 0 ? window.durable(block)
                   : window.candidates(window.pending()[slot - 1])[digit_of_(slot - 1)].content;
-    read_sum_ += part_of_sum(block, content);
+    if (asked_[block.value()] != run_) {
+      asked_[block.value()] = run_;
+      read_sum_ += part_of_sum(block, content);
+    }
     return content;
   }
   void possible(BlockNo block, std::vector<ContentId>& into) const override {
@@ -50,10 +56,13 @@ class Explorer::State final : public StateContents {
       into.push_back(each.content);
     }
   }
+  // Of the blocks asked for, each once.
   std::uint64_t read_sum() const { return read_sum_; }
 
  private:
   const Explorer& explorer_;
+  std::vector<std::uint32_t>& asked_;
+  const std::uint32_t run_;
   const DigitOf digit_of_;
   std::uint64_t read_sum_ = 0;
 };
@@ -68,7 +77,8 @@ Explorer::Explorer(BlockStream& stream, JournalMap map, std::vector<StateJudge*>
       recover_judge_(stream.pool(), recovery_),
       image_(stream.pool(), stream.base(), recovery_, std::move(judges)),
       window_(stream, options.model),
-      slot_of_(stream.block_count()) {}
+      slot_of_(stream.block_count()),
+      asked_(stream.block_count()) {}
 
 void Explorer::count_crash_points() {
   CrashModel whole_blocks = options_.model;
@@ -91,10 +101,14 @@ Result<bool> Explorer::next_window() {
     image_.set_under(block, window_.durable(block));
     recover_judge_.note_durable(block, window_.durable(block));
   }
+  State durable(*this, [](std::uint32_t) { return 0u; });  // no block has a slot yet
+  TRY(recovery_.settle(durable, window_.changed()));
+  image_.change_settled(recovery_.settled_changes());
   const auto pending = window_.pending();
   radices_.clear();
   for (std::uint32_t slot = 0; slot < pending.size(); ++slot) {
     slot_of_[pending[slot].block.value()] = slot + 1;
+    recovery_.note_pending(pending[slot].block);
     radices_.push_back(pending[slot].count);
   }
   digits_.assign(pending.size(), 0);
@@ -136,7 +150,7 @@ Result<void> Explorer::explore_window(const std::function<bool(const ExplorerCou
       if (counts_.outcomes < kRefusalsCompared) TRY(compare(outcome));
       continue;
     }
-    image_.set_overrides(outcome.log.overrides);
+    image_.set_top(outcome.log.overrides);
     is_whole = TRY(walk(outcome, bounds)) && is_whole;
     if (!goes_on(counts_)) return {};
   }
@@ -177,9 +191,11 @@ Result<std::vector<Explorer::Outcome>> Explorer::outcomes_of_window(bool& is_who
                     .low);
     }
     ++counts_.runs;
+    const bool is_behind = outcome.log.is_behind_settled;
     const auto [at, is_new] = known.emplace(outcome.sum, outcomes.size());
     if (is_new) outcomes.push_back(std::move(outcome));
-    outcomes[at->second].reads.push_back(state.read_sum());
+    outcomes[at->second].reads.push_back(state.read_sum() +
+                                         (is_behind ? recovery_.settled_read_sum() : 0));
   } while (choices.next());
   is_whole = choices.is_whole();
   counts_.outcomes += outcomes.size();
@@ -340,7 +356,7 @@ Result<std::vector<CheckFinding>> Explorer::judge_one(const StateId& id) {
     image_.set_under(pending.block, window_.candidates(pending)[digits_[slot]].content);
   }
   if (outcome.log.mounts()) {
-    image_.set_overrides(outcome.log.overrides);
+    image_.set_top(outcome.log.overrides);
     image_.settle();
     for (StateJudge* const judge : image_.judges()) {
       const auto more = judge->findings(kFindingsOfState);

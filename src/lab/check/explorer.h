@@ -127,6 +127,8 @@ class Explorer {
   std::vector<std::uint32_t> digits_;   // of the state now, by slot
   std::vector<std::uint32_t> radices_;  // by slot
   std::vector<std::uint32_t> slot_of_;  // by block: 1 + slot; 0: not pending
+  std::vector<std::uint32_t> asked_;    // by block: the last run that asked for it
+  std::uint32_t run_ = 0;
   SumTable distinct_, recovered_;
   ExplorerCounts counts_;
   std::map<std::pair<JudgeName, std::string>, GroupedFinding> findings_;

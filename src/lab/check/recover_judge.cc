@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 namespace powercut::lab {
 namespace {
 
@@ -62,10 +60,9 @@ std::optional<CheckFinding> RecoverJudge::judge(const LogOutcome& outcome) {
     lost.tid = floor_->previous();
     return lost;
   }
-  const auto superblock =
-      std::ranges::find(outcome.overrides, recovery_.superblock_block(), &Override::home);
-  if (superblock == outcome.overrides.end()) return std::nullopt;
-  const Result<bool>& needs = recovery_.needs_recovery(superblock->content);
+  const auto superblock = recovery_.override_of(outcome, recovery_.superblock_block());
+  if (!superblock) return std::nullopt;
+  const Result<bool>& needs = recovery_.needs_recovery(*superblock);
   if (needs && *needs) return std::nullopt;
   return finding("recovery-not-repeatable",
                  "the log holds a superblock that does not say that it needs recovery");

@@ -8,9 +8,9 @@ RecoveredImage::RecoveredImage(const ContentPool& pool, std::span<const ContentI
       image_(pool, std::vector<ContentId>(base.begin(), base.end())),
       judges_(std::move(judges)),
       under_(base.begin(), base.end()),
-      over_(base.size(), kNone),
+      settled_(base.size(), kAsItLies),
+      top_(base.size(), kNotSaid),
       wanted_(base.begin(), base.end()),
-      laps_(base.size()),
       is_touched_(base.size()) {
   for (std::uint64_t block = 0; block < wanted_.size(); ++block) {
     sum_ += part_of_sum(BlockNo(block), wanted_[block]);
@@ -18,7 +18,9 @@ RecoveredImage::RecoveredImage(const ContentPool& pool, std::span<const ContentI
   for (StateJudge* const judge : judges_) judge->begin(image_);
 }
 
-void RecoveredImage::want(std::uint64_t block, ContentId content) {
+void RecoveredImage::want_again(std::uint64_t block) {
+  const ContentId over = override_of(block);
+  const ContentId content = over == kAsItLies ? under_[block] : over;
   ContentId& wanted = wanted_[block];
   if (wanted == content) return;
   sum_ += part_of_sum(BlockNo(block), content) - part_of_sum(BlockNo(block), wanted);
@@ -31,27 +33,27 @@ void RecoveredImage::want(std::uint64_t block, ContentId content) {
 void RecoveredImage::set_under(BlockNo block, ContentId content) {
   if (recovery_.is_journal(block)) return;
   under_[block.value()] = content;
-  if (!is_overridden(block)) want(block.value(), content);
+  want_again(block.value());
 }
 
-void RecoveredImage::set_override(const Override& override) {
-  if (recovery_.is_journal(override.home)) return;
-  const std::uint64_t home = override.home.value();
-  laps_[home] = lap_;
-  over_[home] = override.content;
-  want(home, override.content);
-}
-
-void RecoveredImage::set_overrides(const std::vector<Override>& overrides) {
-  ++lap_;
-  for (const Override& override : overrides) set_override(override);
-  for (const Override& before : overrides_) {
-    const std::uint64_t home = before.home.value();
-    if (laps_[home] == lap_ || over_[home] == kNone) continue;
-    over_[home] = kNone;
-    want(home, under_[home]);
+void RecoveredImage::change_settled(std::span<const Override> changes) {
+  for (const Override& change : changes) {
+    settled_[change.home.value()] = change.content;
+    want_again(change.home.value());
   }
-  overrides_ = overrides;
+}
+
+void RecoveredImage::set_top(const std::vector<Override>& overrides) {
+  const std::vector<std::uint64_t> before = std::move(topped_);
+  topped_.clear();
+  for (const std::uint64_t block : before) top_[block] = kNotSaid;
+  for (const Override& each : overrides) {
+    if (recovery_.is_journal(each.home)) continue;
+    top_[each.home.value()] = each.content;
+    topped_.push_back(each.home.value());
+  }
+  for (const std::uint64_t block : before) want_again(block);
+  for (const std::uint64_t block : topped_) want_again(block);
 }
 
 void RecoveredImage::learn(std::string_view mark) {

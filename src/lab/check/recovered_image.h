@@ -2,8 +2,9 @@
 //
 // Words
 //   under      what a block holds before the recovery
-//   override   what the recovery gives it instead (state_recovery.h)
-//   wanted     the override where there is one, else what is under it
+//   settled    the override of the settled part of the log (state_recovery.h)
+//   top        how an outcome's overrides differ from the settled ones
+//   wanted     what the top says, else what is settled, else what is under it
 //
 // Blocks of the journal are no part of it: they hold what they held at first.
 // Invariants
@@ -29,9 +30,11 @@ class RecoveredImage {
 
   void set_under(BlockNo block, ContentId content);
   ContentId under(BlockNo block) const { return under_[block.value()]; }
-  bool is_overridden(BlockNo block) const { return over_[block.value()] != kNone; }
-  // In place of all overrides so far.
-  void set_overrides(const std::vector<Override>& overrides);
+  // The recovery gives the block a content of its own.
+  bool is_overridden(BlockNo block) const { return override_of(block.value()) != kAsItLies; }
+  void change_settled(std::span<const Override> changes);
+  // In place of the top so far.
+  void set_top(const std::vector<Override>& overrides);
   ContentId at(BlockNo block) const { return wanted_[block.value()]; }
   std::uint64_t sum() const { return sum_; }
 
@@ -43,17 +46,18 @@ class RecoveredImage {
   const StateImage& image() const { return image_; }
 
  private:
-  static constexpr ContentId kNone{~std::uint32_t{0}};
-  void want(std::uint64_t block, ContentId content);
-  void set_override(const Override& override);
+  // In top_: nothing is said of the block.
+  static constexpr ContentId kNotSaid{~std::uint32_t{0} - 1};
+  ContentId override_of(std::uint64_t block) const {
+    return top_[block] != kNotSaid ? top_[block] : settled_[block];
+  }
+  void want_again(std::uint64_t block);
 
   const StateRecovery& recovery_;
   StateImage image_;  // what the judges know
   const std::vector<StateJudge*> judges_;
-  std::vector<ContentId> under_, over_, wanted_;
-  std::vector<Override> overrides_;
-  std::vector<std::uint32_t> laps_;  // by block: the set_overrides() that named it last
-  std::uint32_t lap_ = 0;
+  std::vector<ContentId> under_, settled_, top_, wanted_;
+  std::vector<std::uint64_t> topped_;   // blocks that top_ says something of
   std::vector<std::uint64_t> touched_;  // blocks where wanted_ and image_ may differ
   std::vector<bool> is_touched_;
   std::uint64_t sum_ = 0;

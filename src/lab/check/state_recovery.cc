@@ -48,8 +48,11 @@ StateRecovery::StateRecovery(ContentPool& pool, JournalMap map, std::uint64_t bl
       rules_(rules),
       superblock_block_(kSuperblockOffset / map_.block_bytes()),
       is_journal_(block_count),
-      override_of_(block_count) {
+      place_of_(block_count),
+      overrides_(block_count),
+      is_settled_(block_count) {
   CHECK(pool.block_bytes() == map_.block_bytes(), "a journal of another block size");
+  CHECK(map_.home_blocks() <= block_count, "homes past the end of the disk");
   for (std::uint32_t log = 0; log < map_.block_count(); ++log) {
     const BlockNo device = map_.device_block(LogBlock(log));
     CHECK(device.value() < block_count, "a journal past the end of the disk");
@@ -70,6 +73,22 @@ const Result<bool>& StateRecovery::needs_recovery(ContentId content) {
 }
 
 Result<LogOutcome> StateRecovery::recover(StateContents& state) {
+  return recover_with(state, is_as_settled(state));
+}
+
+Result<RecoveryPlan> StateRecovery::plan_of(StateContents& state, bool uses_settled) {
+  Log log(*this, state);
+  const ScanPoint from = uses_settled ? settled_end() : ScanPoint{};
+  return plan_recovery(log, {.recover_as = rules_}, uses_settled ? &from : nullptr);
+}
+
+// Reads the journal's superblock, as every recovery does.
+bool StateRecovery::is_as_settled(StateContents& state) {
+  return !settled_.empty() && !is_settled_pending_ &&
+         state.content(device_blocks_[0]) == settled_superblock_content_;
+}
+
+Result<LogOutcome> StateRecovery::recover_with(StateContents& state, bool uses_settled) {
   LogOutcome outcome;
   possible_.clear();
   state.possible(superblock_block_, possible_);
@@ -84,8 +103,7 @@ Result<LogOutcome> StateRecovery::recover(StateContents& state) {
     return outcome;
   }
   outcome.needs_recovery = *needs;
-  Log log(*this, state);
-  const auto plan = plan_recovery(log, {.recover_as = rules_});
+  const auto plan = plan_of(state, uses_settled);
   if (!plan) {
     if (plan.error().code == Errc::kLimit) return Failure{plan.error()};
     outcome.trouble = plan.error();
@@ -93,40 +111,78 @@ Result<LogOutcome> StateRecovery::recover(StateContents& state) {
   }
   outcome.end = plan->end;
   outcome.next_tid = plan->next_tid;
-  outcome.transaction_count = plan->transactions.size();
+  outcome.transaction_count = plan->transactions.size() + (uses_settled ? settled_.size() : 0);
   outcome.damages = plan->damages;
+  outcome.is_behind_settled = uses_settled;
   if (!outcome.needs_recovery) {  // Linux discards the log
     outcome.end = RecoveryEnd::kNothingToDo;
+    lift_settled(outcome.overrides);
+    forget_places(outcome.overrides);
     return outcome;
   }
-  TRY(add_overrides(*plan, state, outcome));
+  TRY(add_overrides(*plan, state, uses_settled, outcome));
   return outcome;
+}
+
+// Replaces what `into` says of that home, or adds it.
+void StateRecovery::put(Override override, std::vector<Override>& into) {
+  std::uint32_t& place = place_of_[override.home.value()];
+  if (place == 0) {
+    into.push_back(override);
+    place = static_cast<std::uint32_t>(into.size());
+  }
+  into[place - 1] = override;
+}
+
+void StateRecovery::forget_places(const std::vector<Override>& list) {
+  for (const Override& each : list) place_of_[each.home.value()] = 0;
+}
+
+void StateRecovery::lift_settled(std::vector<Override>& into) {
+  for (const SettledTransaction& transaction : settled_) {
+    for (const Override& each : transaction.homes) {
+      if (overrides_[each.home.value()].tid != transaction.tid) continue;
+      if (overrides_[each.home.value()].content == kAsItLies) continue;
+      put({each.home, kAsItLies}, into);
+    }
+  }
 }
 
 // The last content that is replayed to a home counts.
 Result<void> StateRecovery::add_overrides(const RecoveryPlan& plan, StateContents& state,
-                                          LogOutcome& outcome) {
-  std::vector<const LoggedBlock*> last;
-  last.reserve(plan.replay_count);
+                                          bool uses_settled, LogOutcome& outcome) {
+  std::vector<Override>& into = outcome.overrides;
+  if (!uses_settled) lift_settled(into);
+  for (const LoggedTransaction& transaction : plan.transactions) {
+    for (const BlockNo home : transaction.revokes) {
+      if (!uses_settled || home.value() >= block_count_) continue;
+      if (overrides_[home.value()].content != kAsItLies) put({home, kAsItLies}, into);
+    }
+  }
   for (const LoggedTransaction& transaction : plan.transactions) {
     for (const LoggedBlock& block : transaction.blocks) {
       if (block.verdict != BlockVerdict::kReplay) continue;
-      std::uint32_t& place = override_of_[block.home.value()];
-      if (place == 0) {
-        last.push_back(&block);
-        place = static_cast<std::uint32_t>(last.size());
-      }
-      last[place - 1] = &block;
+      put({block.home, kAsItLies}, into);
+      last_.resize(into.size());
+      last_[place_of_[block.home.value()] - 1] = &block;
     }
   }
-  for (const LoggedBlock* const block : last) override_of_[block->home.value()] = 0;
-  outcome.overrides.reserve(last.size());
-  for (const LoggedBlock* const block : last) {
-    ContentId content = state.content(device_blocks_[block->log.value()]);
-    if (block->is_escaped) content = TRY(facts_.unescaped(content));
-    outcome.overrides.push_back({block->home, content});
+  last_.resize(into.size());
+  forget_places(into);
+  for (std::size_t i = 0; i < into.size(); ++i) {
+    if (last_[i] == nullptr) continue;
+    into[i].content = state.content(device_blocks_[last_[i]->log.value()]);
+    if (last_[i]->is_escaped) into[i].content = TRY(facts_.unescaped(into[i].content));
   }
+  last_.clear();
   return {};
+}
+
+std::optional<ContentId> StateRecovery::override_of(const LogOutcome& outcome, BlockNo home) const {
+  const auto found = std::ranges::find(outcome.overrides, home, &Override::home);
+  const ContentId content =
+      found != outcome.overrides.end() ? found->content : overrides_[home.value()].content;
+  return content == kAsItLies ? std::nullopt : std::optional(content);
 }
 
 }  // namespace powercut::lab

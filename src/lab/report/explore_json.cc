@@ -9,9 +9,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 Json finding_json(const CheckFinding& finding) {
-  Json json = {{"judge", judge_name(finding.judge)},
-               {"rule", finding.rule},
-               {"words", finding.words}};
+  Json json = {
+      {"judge", judge_name(finding.judge)}, {"rule", finding.rule}, {"words", finding.words}};
   json["block"] = finding.block ? Json(finding.block->value()) : Json(nullptr);
   json["inode"] = finding.inode ? Json(finding.inode->value()) : Json(nullptr);
   json["tid"] = finding.tid ? Json(finding.tid->value()) : Json(nullptr);
@@ -56,7 +55,8 @@ std::string exploration_json(const ExploreResult& result, const std::string& rep
   }
   json["findings"] = std::move(findings);
   Json stream = Json::array();
-  for (const CheckFinding& finding : result.stream_findings) stream.push_back(finding_json(finding));
+  for (const CheckFinding& finding : result.stream_findings)
+    stream.push_back(finding_json(finding));
   json["stream_findings"] = std::move(stream);
   if (result.tag) {
     Json tag = Json::array();

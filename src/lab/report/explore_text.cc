@@ -24,18 +24,19 @@ double rate(const ExplorerCounts& counts, std::uint64_t count) {
 
 std::string finding_lines(const GroupedFinding& group, const std::string& repeat) {
   const CheckFinding& finding = group.finding;
-  std::string text = fmt::format("  FINDING   {}: {}: {}\n", judge_name(finding.judge), finding.rule,
-                                 finding.words);
+  std::string text = fmt::format("  FINDING   {}: {}: {}\n", judge_name(finding.judge),
+                                 finding.rule, finding.words);
   if (group.state_count > 1) {
-    text += fmt::format("            in {} states; the first of them:\n", grouped(group.state_count));
+    text +=
+        fmt::format("            in {} states; the first of them:\n", grouped(group.state_count));
   }
   return text + fmt::format("            {} {}\n", repeat, state_words(group.first));
 }
 
 std::string count_lines(const ExplorerCounts& counts) {
-  std::string text = fmt::format(
-      "  points    {} crash points, {} explored, {} of them completely\n",
-      grouped(counts.crash_points), grouped(counts.explored), grouped(counts.whole));
+  std::string text =
+      fmt::format("  points    {} crash points, {} explored, {} of them completely\n",
+                  grouped(counts.crash_points), grouped(counts.explored), grouped(counts.whole));
   text += fmt::format("  states    {} in all; the crash point with most has {}\n",
                       power_of_two(counts.log2_states), power_of_two(counts.log2_states_max));
   text += fmt::format(
@@ -62,8 +63,8 @@ std::string state_words(const StateId& state) {
 
 std::string explore_progress_text(const ExplorerCounts& counts) {
   return fmt::format("exploring  {} of {} crash points, {} states judged, {} bad",
-                     grouped(counts.explored), grouped(counts.crash_points),
-                     grouped(counts.judged), grouped(counts.bad));
+                     grouped(counts.explored), grouped(counts.crash_points), grouped(counts.judged),
+                     grouped(counts.bad));
 }
 
 std::string exploration_text(const std::string& name, const ExploreResult& result,

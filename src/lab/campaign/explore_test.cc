@@ -1,0 +1,85 @@
+#include "lab/campaign/explore.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "host/machine.h"
+#include "tests/support/logged_image.h"
+
+namespace powercut::lab {
+namespace {
+
+using powercut::testing::LoggedImage;
+
+// A file system with a transaction in its log; then one block is written and not flushed.
+class ExploreTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    SKIP_WITHOUT_TOOL("mke2fs");
+    image_ = std::make_unique<LoggedImage>();
+    image_->builder().add_transaction(image_->blocks(0, 3));
+    image_->write();
+    base_ = image_->image().bytes();
+    written_.assign(image_->block_bytes(), 'w');
+    recording_.disk_bytes = base_.size();
+    RecordedEvent event;
+    event.kind = EventKind::kBase;
+    event.length = base_.size();
+    event.data = base_;
+    recording_.events.push_back(event);
+    event = {};
+    event.kind = EventKind::kSubmitted;
+    event.sequence = 1;
+    event.offset = image_->pool()[40].value() * image_->block_bytes();
+    event.length = written_.size();
+    event.data = written_;
+    recording_.events.push_back(event);
+  }
+  Result<ExploreResult> explored(const ExploreOptions& options) const {
+    return explore(recording_, options, clock_, [](const ExplorerCounts&) { return true; });
+  }
+
+  std::unique_ptr<LoggedImage> image_;
+  std::vector<std::uint8_t> base_, written_;
+  Recording recording_;
+  SteadyClock clock_;
+};
+
+TEST_F(ExploreTest, BothStatesAreJudged) {
+  const auto result = explored({});
+  ASSERT_TRUE(result) << error_words(result.error());
+  EXPECT_EQ(result->counts.judged, 2u);
+  EXPECT_FALSE(result->has_findings());
+}
+
+TEST_F(ExploreTest, AStateIsWrittenToAFile) {
+  const auto folder = TempDirectory::make("explore-test").value();
+  ExploreOptions options;
+  options.one = StateId{1, "1"};
+  options.extract = folder.path() / "state";
+  const auto result = explored(options);
+  ASSERT_TRUE(result) << error_words(result.error());
+  auto expected = base_;
+  std::ranges::copy(
+      written_, expected.begin() + static_cast<std::ptrdiff_t>(recording_.events.back().offset));
+  const auto file = File::open(options.extract, File::Access::kRead).value();
+  std::vector<std::uint8_t> found(expected.size());
+  ASSERT_TRUE(file.read_at(0, found));
+  EXPECT_TRUE(found == expected);
+  EXPECT_EQ(explored(options).error().code, Errc::kExists);
+}
+
+TEST_F(ExploreTest, WhatCannotBeExploredIsRefused) {
+  ExploreOptions options;
+  options.one = StateId{7, "none"};
+  EXPECT_EQ(explored(options).error().code, Errc::kInvalid);
+  options = {};
+  options.judges = {JudgeName::kDifferential};
+  EXPECT_EQ(explored(options).error().code, Errc::kInvalid);
+  std::ranges::fill(base_, std::uint8_t{0});
+  EXPECT_FALSE(explored({}));
+}
+
+}  // namespace
+}  // namespace powercut::lab

@@ -124,7 +124,8 @@ void add_explore(CommandLine& line) {
       ->check(CLI::IsMember({512, 1024, 2048, 4096}));
   command->add_option("--lying-flushes", words->lied_flushes,
                       "a flush takes effect only after so many more");
-  command->add_option("--recover-as", words->recover_as, "whose rules: linux, linux-6.1, e2fsck");
+  command->add_option("--recover-as", words->recover_as,
+                      "whose rules: linux, linux-6.12, linux-6.1, e2fsck");
   command->add_option("--compare-every", words->compare_every,
                       "one of so many states is recovered the slow way too; 0: none");
   command->add_option("--crash", words->crash, "only this crash point: events before the cut");

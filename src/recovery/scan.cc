@@ -103,7 +103,7 @@ class Scanner {
   ScannedTransaction current_;
   std::uint32_t v1_sum_ = ~std::uint32_t{0};
   std::vector<LogBlock> to_sum_v1_;  // blocks that v1_sum_ is still to go over, in order
-  std::optional<Damage> suspect_;  // in the current transaction
+  std::optional<Damage> suspect_;    // in the current transaction
   // The current transaction had a commit block, which did not match: nothing behind it counts.
   bool is_closed_ = false;
   std::optional<Drop> dropped_;  // the last one

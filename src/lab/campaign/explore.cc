@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "host/new_file.h"
-#include "lab/check/slow_recovery.h"
+#include "lab/check/structure_judge.h"
 #include "reader/volume.h"
 
 namespace powercut::lab {
@@ -36,8 +36,8 @@ class StateJudges {
     switch (name) {
       case JudgeName::kTag:
       case JudgeName::kOrder:
-      case JudgeName::kRecover:
-      case JudgeName::kStructure:
+      case JudgeName::kRecover: return;
+      case JudgeName::kStructure: judges_.push_back(std::make_unique<StructureJudge>()); return;
       case JudgeName::kContent:
       case JudgeName::kDifferential:
       case JudgeName::kCommand: return;
@@ -82,7 +82,7 @@ Result<void> explore_one(BlockStream& stream, const JournalMap& map, const Explo
 }  // namespace
 
 std::vector<JudgeName> explore_judges() {
-  return {JudgeName::kTag, JudgeName::kRecover};
+  return {JudgeName::kTag, JudgeName::kRecover, JudgeName::kStructure};
 }
 
 Result<ExploreResult> explore(const Recording& recording, const ExploreOptions& options,

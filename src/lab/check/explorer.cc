@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::uint64_t kStatesOfOutcomeMin = 16;  // walked, however little room is left
 constexpr std::size_t kFindingsOfState = 8;
+// So many of the runs that lead to one outcome make states of their own; more are not counted.
+constexpr std::size_t kReadsOfOutcome = 8;
 // Among the first outcomes, those that do not mount are held against the slow way too.
 constexpr std::uint64_t kRefusalsCompared = 256;
 
@@ -194,8 +196,9 @@ Result<std::vector<Explorer::Outcome>> Explorer::outcomes_of_window(bool& is_who
     const bool is_behind = outcome.log.is_behind_settled;
     const auto [at, is_new] = known.emplace(outcome.sum, outcomes.size());
     if (is_new) outcomes.push_back(std::move(outcome));
-    outcomes[at->second].reads.push_back(state.read_sum() +
-                                         (is_behind ? recovery_.settled_read_sum() : 0));
+    std::vector<std::uint64_t>& reads = outcomes[at->second].reads;
+    if (reads.size() == kReadsOfOutcome) continue;
+    reads.push_back(state.read_sum() + (is_behind ? recovery_.settled_read_sum() : 0));
   } while (choices.next());
   is_whole = choices.is_whole();
   counts_.outcomes += outcomes.size();

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "host/new_file.h"
+#include "lab/check/order_recording.h"
 #include "lab/check/structure_judge.h"
 #include "reader/volume.h"
 
@@ -82,7 +83,7 @@ Result<void> explore_one(BlockStream& stream, const JournalMap& map, const Explo
 }  // namespace
 
 std::vector<JudgeName> explore_judges() {
-  return {JudgeName::kTag, JudgeName::kRecover, JudgeName::kStructure};
+  return {JudgeName::kTag, JudgeName::kOrder, JudgeName::kRecover, JudgeName::kStructure};
 }
 
 Result<ExploreResult> explore(const Recording& recording, const ExploreOptions& options,
@@ -107,6 +108,7 @@ Result<ExploreResult> explore(const Recording& recording, const ExploreOptions& 
     return result;
   }
   if (has(options, JudgeName::kTag)) result.tag = verify_recording(recording, clock);
+  if (has(options, JudgeName::kOrder)) result.stream_findings = verify_order(recording).findings;
   const StateJudges judges(options.judges);
   Explorer explorer(stream, map, judges.all(), clock, wanted.explorer);
   TRY(explorer.run(goes_on));

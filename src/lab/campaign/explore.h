@@ -14,7 +14,8 @@ namespace powercut::lab {
 
 struct ExploreOptions {
   ExplorerOptions explorer = {};
-  std::vector<JudgeName> judges = {JudgeName::kTag, JudgeName::kRecover, JudgeName::kStructure};
+  std::vector<JudgeName> judges = {JudgeName::kTag, JudgeName::kOrder, JudgeName::kRecover,
+                                   JudgeName::kStructure};
   // Only this state.
   std::optional<StateId> one = std::nullopt;
   // With `one`: the disk as it is in that state, before any recovery, goes to this new file.

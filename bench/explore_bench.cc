@@ -1,12 +1,12 @@
 // How many distinct crash states are recovered and judged in a second on one core, against what a
 // kernel's mount and e2fsck take for the same states.
 //
-//   explore_bench RECORDING [JUDGES [STATES [PEER_STATES]]]
+//   explore_bench RECORDING [JUDGES [STATES [PEER_STATES [COMPARE_EVERY]]]]
 //
-// Ours explores the recording (without the check of the slow way, which costs what it costs only
-// now and then).  The peers get states of the same recording, drawn at random and written to files
-// in memory beforehand, which is not timed: loop device, mount(2), umount(2), and that with
-// `e2fsck -fn` behind it.  Needs root for the peers.
+// Ours explores the recording, without the check of the slow way unless COMPARE_EVERY asks for it.
+// The peers get states of the same recording, drawn at random and written to files in memory
+// beforehand, which is not timed: loop device, mount(2), umount(2), and that with `e2fsck -fn`
+// behind it.  Needs root for the peers.
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <linux/loop.h>
@@ -19,7 +19,6 @@
 
 #include "host/file.h"
 #include "host/machine.h"
-#include "host/process.h"
 #include "lab/campaign/explore.h"
 #include "lab/explore/state_name.h"
 #include "reader/volume.h"
@@ -136,7 +135,8 @@ int main(int argument_count, char** arguments) {
   if (argument_count > 2) options.judges = judges_of(arguments[2]);
   if (argument_count > 3) options.explorer.states_max = std::strtoull(arguments[3], nullptr, 10);
   const std::size_t peers = argument_count > 4 ? std::strtoull(arguments[4], nullptr, 10) : 100;
-  options.explorer.compare_every = 0;
+  options.explorer.compare_every =
+      argument_count > 5 ? std::strtoull(arguments[5], nullptr, 10) : 0;
   options.memory_max = memory_bytes() / 2;
   const SteadyClock clock;
   const auto result =

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "host/new_file.h"
+#include "lab/campaign/state_judges.h"
 #include "lab/check/order_recording.h"
-#include "lab/check/structure_judge.h"
 #include "reader/volume.h"
 
 namespace powercut::lab {
@@ -19,33 +19,6 @@ Result<JournalMap> journal_at_first(const Recording& recording) {
   const Volume volume = TRY(Volume::open(view));
   return locate_journal(volume);
 }
-
-// The judges of states that were asked for.
-class StateJudges {
- public:
-  explicit StateJudges(const std::vector<JudgeName>& names) {
-    for (const JudgeName name : names) add(name);
-  }
-  std::vector<StateJudge*> all() const {
-    std::vector<StateJudge*> judges;
-    for (const auto& judge : judges_) judges.push_back(judge.get());
-    return judges;
-  }
-
- private:
-  void add(JudgeName name) {
-    switch (name) {
-      case JudgeName::kTag:
-      case JudgeName::kOrder:
-      case JudgeName::kRecover: return;
-      case JudgeName::kStructure: judges_.push_back(std::make_unique<StructureJudge>()); return;
-      case JudgeName::kContent:
-      case JudgeName::kDifferential:
-      case JudgeName::kCommand: return;
-    }
-  }
-  std::vector<std::unique_ptr<StateJudge>> judges_;
-};
 
 bool has(const ExploreOptions& options, JudgeName name) {
   return std::ranges::find(options.judges, name) != options.judges.end();
@@ -83,7 +56,8 @@ Result<void> explore_one(BlockStream& stream, const JournalMap& map, const Explo
 }  // namespace
 
 std::vector<JudgeName> explore_judges() {
-  return {JudgeName::kTag, JudgeName::kOrder, JudgeName::kRecover, JudgeName::kStructure};
+  return {JudgeName::kTag, JudgeName::kOrder, JudgeName::kRecover, JudgeName::kStructure,
+          JudgeName::kContent};
 }
 
 Result<ExploreResult> explore(const Recording& recording, const ExploreOptions& options,

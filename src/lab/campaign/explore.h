@@ -15,7 +15,7 @@ namespace powercut::lab {
 struct ExploreOptions {
   ExplorerOptions explorer = {};
   std::vector<JudgeName> judges = {JudgeName::kTag, JudgeName::kOrder, JudgeName::kRecover,
-                                   JudgeName::kStructure};
+                                   JudgeName::kStructure, JudgeName::kContent};
   // Only this state.
   std::optional<StateId> one = std::nullopt;
   // With `one`: the disk as it is in that state, before any recovery, goes to this new file.

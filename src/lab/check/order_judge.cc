@@ -18,13 +18,6 @@ bool says_needs_recovery(Bytes four) {
 
 }  // namespace
 
-std::optional<DataMode> data_mode_of(std::string_view name) {
-  if (name == "journal") return DataMode::kJournal;
-  if (name == "ordered") return DataMode::kOrdered;
-  if (name == "writeback") return DataMode::kWriteback;
-  return std::nullopt;
-}
-
 OrderJudge::OrderJudge(const BlockView& view, CheckFindingSink& sink, const OrderOptions& options)
     : view_(view), sink_(sink), options_(options), place_(view), book_(times_) {
   look_for_journal();

@@ -36,6 +36,7 @@
 #include "lab/check/log_book.h"
 #include "lab/check/logged_walk.h"
 #include "lab/check/reach_map.h"
+#include "lab/promise/promise.h"
 #include "lab/record/request.h"
 #include "lab/verify/journal_place.h"
 
@@ -48,17 +49,9 @@ class CheckFindingSink {
   virtual void on_finding(const CheckFinding& finding) = 0;
 };
 
-// What the file system was mounted with: what it promises of the data of files.
-enum class DataMode : std::uint8_t {
-  kUnknown,  // only what holds for metadata is judged
-  kJournal,
-  kOrdered,  // data is durable before the commit that makes it reachable
-  kWriteback,
-};
-// "journal", "ordered", "writeback".
-std::optional<DataMode> data_mode_of(std::string_view name);
-
 struct OrderOptions {
+  // kOrdered: data is durable before the commit that makes it reachable.  kUnknown: only what holds
+  // for metadata is judged.
   DataMode data = DataMode::kUnknown;
 };
 

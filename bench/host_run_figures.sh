@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# bench/host_run_figures.sh [ROUNDS [SECONDS]]: what recording and checking cost a load on the running
-# kernel.  Needs root, stress-ng, and a quiet machine.
+# bench/host_run_figures.sh [ROUNDS [SECONDS]]: what recording and checking cost a load on the
+# running kernel.  Needs root, stress-ng, and a quiet machine.
 #
 # The load of the report of 2020 (data=journal, stress-ng --mmap) on
 #   plain      ext4 on a loop device on a file in memory, direct I/O: what the kernel does by itself

@@ -10,10 +10,11 @@ namespace powercut::cli {
 namespace {
 
 struct ExploreWords {
-  std::string recording, judges, keep = "all", extract, recover_as = "linux";
+  std::string recording, judges, keep = "all", extract, recover_as = "linux", check, mount_options;
   std::optional<std::uint32_t> crash;
   std::uint64_t states_max = 1'000'000, seed = 1, compare_every = 2000;
-  double seconds = 0;
+  std::uint64_t examine_every = 1, examined_max = 1000;
+  double seconds = 0, examine_seconds = 60;
   std::uint32_t atomic_bytes = 0, lied_flushes = 0;
   bool as_json = false;
 };
@@ -35,6 +36,17 @@ Result<std::vector<lab::JudgeName>> judges_of(const std::string& words) {
 Result<lab::ExploreOptions> options_of(const ExploreWords& words) {
   lab::ExploreOptions options;
   options.judges = TRY(judges_of(words.judges));
+  if (!words.check.empty()) {
+    options.check_command = words.check;
+    options.mount_options = words.mount_options;
+    const bool is_named =
+        std::ranges::find(options.judges, lab::JudgeName::kCommand) != options.judges.end();
+    if (!is_named) options.judges.push_back(lab::JudgeName::kCommand);
+  }
+  options.explorer.examine_every = std::max<std::uint64_t>(1, words.examine_every);
+  options.explorer.examined_max = words.examined_max;
+  options.explorer.examine_time_max =
+      std::chrono::duration_cast<Nanoseconds>(std::chrono::duration<double>(words.examine_seconds));
   const auto rules = recover_as_of(words.recover_as);
   if (!rules) return fail_with(Errc::kInvalid, "--recover-as: unknown", words.recover_as);
   options.explorer.recover_as = *rules;
@@ -59,6 +71,9 @@ Result<lab::ExploreOptions> options_of(const ExploreWords& words) {
 std::string repeat_of(const ExploreWords& words) {
   std::string text = "powercut explore " + shell_word(words.recording);
   if (words.recover_as != "linux") text += " --recover-as " + words.recover_as;
+  if (!words.judges.empty()) text += " --judges " + words.judges;
+  if (!words.check.empty()) text += " --check " + shell_word(words.check);
+  if (!words.mount_options.empty()) text += " --mount-options " + shell_word(words.mount_options);
   if (words.atomic_bytes != 0) text += fmt::format(" --atomic {}", words.atomic_bytes);
   if (words.lied_flushes != 0) text += fmt::format(" --lying-flushes {}", words.lied_flushes);
   return text;
@@ -116,7 +131,17 @@ void add_explore(CommandLine& line) {
   CLI::App* const command = line.app.add_subcommand(
       "explore", "Recovers and judges the states that a power cut could have left of a recording");
   command->add_option("recording", words->recording, "the file")->required();
-  command->add_option("--judges", words->judges, "names with commas between them; default: all");
+  command->add_option("--judges", words->judges,
+                      "names with commas between them: tag,order,recover,structure,content "
+                      "(default), differential (as root)");
+  command->add_option("--check", words->check,
+                      "as root: a shell command that runs in each recovered tree; it says with its "
+                      "exit status whether the tree is as it should be");
+  command->add_option("--mount-options", words->mount_options, "of the mounts for --check");
+  command->add_option("--examine-every", words->examine_every,
+                      "differential and --check look at one of so many judged states");
+  command->add_option("--examine-max", words->examined_max, "and at so many states at most");
+  command->add_option("--examine-seconds", words->examine_seconds, "and for so long");
   command->add_option("--states", words->states_max, "at most so many states");
   command->add_option("--seconds", words->seconds, "at most so long");
   command->add_option("--seed", words->seed, "of what is drawn at random");

@@ -13,6 +13,8 @@ namespace powercut {
 // nothing of theirs is kept busy.  Errors: kIo.
 Result<void> enter_own_mounts();
 
+inline constexpr unsigned long kMountReadOnly = 1;  // MS_RDONLY
+
 struct MountRequest {
   std::string source;
   std::string place;  // a folder

@@ -4,6 +4,7 @@
 
 #include "host/new_file.h"
 #include "lab/campaign/state_judges.h"
+#include "lab/check/command_judge.h"
 #include "lab/check/order_recording.h"
 #include "reader/volume.h"
 
@@ -35,11 +36,51 @@ Result<void> write_out(const ContentPool& pool, std::span<const ContentId> conte
   return file.publish();
 }
 
+// The judges that mount states, on a stage of their own; none where they are not wanted.
+class Examiners {
+ public:
+  static Result<Examiners> make(const ExploreOptions& options, std::uint64_t disk_bytes,
+                                const Clock& clock) {
+    Examiners made;
+    const bool has_command = has(options, JudgeName::kCommand);
+    const bool has_differential = has(options, JudgeName::kDifferential);
+    if (has_command && options.check_command.empty()) {
+      return fail(Errc::kInvalid, "the judge `command` needs a command (--check)");
+    }
+    if (!has_command && !has_differential) return made;
+    made.stage_ = TRY(StateStage::open(disk_bytes, clock));
+    if (has_differential) {
+      made.differential_ = std::make_unique<DifferentialJudge>(*made.stage_);
+      made.all_.push_back(made.differential_.get());
+    }
+    if (has_command) {
+      made.command_ = std::make_unique<CommandJudge>(
+          *made.stage_,
+          CommandJudge::Options{options.check_command, options.mount_options, options.check_limit});
+      made.all_.push_back(made.command_.get());
+    }
+    return made;
+  }
+  const std::vector<StateExaminer*>& all() const { return all_; }
+  std::optional<DifferentialCounts> differential() const {
+    if (!differential_) return std::nullopt;
+    return differential_->counts();
+  }
+
+ private:
+  std::unique_ptr<StateStage> stage_;
+  std::unique_ptr<DifferentialJudge> differential_;
+  std::unique_ptr<CommandJudge> command_;
+  std::vector<StateExaminer*> all_;
+};
+
 // One state: what it is, and its findings as groups of one.
 Result<void> explore_one(BlockStream& stream, const JournalMap& map, const ExploreOptions& options,
                          const Clock& clock, ExploreResult& result) {
   if (!options.extract.empty()) {
-    Explorer explorer(stream, map, {}, clock, options.explorer);
+    ExplorerOptions plain = options.explorer;
+    plain.examiners.clear();
+    Explorer explorer(stream, map, {}, clock, plain);
     const auto contents = TRY(explorer.contents_of(*options.one));
     TRY(write_out(stream.pool(), contents, options.extract));
   }
@@ -65,20 +106,17 @@ Result<ExploreResult> explore(const Recording& recording, const ExploreOptions& 
                               const std::function<bool(const ExplorerCounts&)>& goes_on) {
   ExploreOptions wanted = options;
   wanted.explorer.judges_recovery = has(options, JudgeName::kRecover);
-  for (const JudgeName name : options.judges) {
-    const auto there_are = explore_judges();
-    if (std::ranges::find(there_are, name) == there_are.end()) {
-      return fail_with(Errc::kInvalid, "no such judge of recordings", judge_name(name));
-    }
-  }
   const JournalMap map = TRY(journal_at_first(recording));
   BlockStream stream = TRY(BlockStream::make(recording, map.block_bytes(), options.memory_max));
   ExploreResult result;
   result.disk_bytes = recording.disk_bytes;
   result.block_bytes = map.block_bytes();
   result.is_cut = recording.is_cut;
+  const Examiners examiners = TRY(Examiners::make(options, recording.disk_bytes, clock));
+  wanted.explorer.examiners = examiners.all();
   if (options.one) {
     TRY(explore_one(stream, map, wanted, clock, result));
+    result.differential = examiners.differential();
     return result;
   }
   if (has(options, JudgeName::kTag)) result.tag = verify_recording(recording, clock);
@@ -88,6 +126,7 @@ Result<ExploreResult> explore(const Recording& recording, const ExploreOptions& 
   TRY(explorer.run(goes_on));
   result.counts = explorer.counts();
   result.findings = explorer.findings();
+  result.differential = examiners.differential();
   return result;
 }
 

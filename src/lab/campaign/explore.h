@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "lab/check/differential_judge.h"
 #include "lab/check/explorer.h"
 #include "lab/record/recording_file.h"
 #include "lab/verify/verify_recording.h"
@@ -16,6 +17,10 @@ struct ExploreOptions {
   ExplorerOptions explorer = {};
   std::vector<JudgeName> judges = {JudgeName::kTag, JudgeName::kOrder, JudgeName::kRecover,
                                    JudgeName::kStructure, JudgeName::kContent};
+  // For the judge `command`, which must be among `judges`: what runs in each recovered tree.
+  std::string check_command = {};
+  Nanoseconds check_limit = std::chrono::seconds(60);  // for one state
+  std::string mount_options = {};                      // of the mounts of `command`
   // Only this state.
   std::optional<StateId> one = std::nullopt;
   // With `one`: the disk as it is in that state, before any recovery, goes to this new file.
@@ -28,15 +33,17 @@ struct ExploreResult {
   std::uint32_t block_bytes = 0;
   bool is_cut = false;  // the recording ends in a broken part
   ExplorerCounts counts;
-  std::vector<GroupedFinding> findings;       // of states
-  std::vector<CheckFinding> stream_findings;  // of judges of the stream
-  std::optional<Verification> tag;            // with that judge
+  std::vector<GroupedFinding> findings;            // of states
+  std::vector<CheckFinding> stream_findings;       // of judges of the stream
+  std::optional<Verification> tag;                 // with that judge
+  std::optional<DifferentialCounts> differential;  // with that judge
   bool has_findings() const {
     return !findings.empty() || !stream_findings.empty() || (tag && !tag->findings.empty());
   }
 };
 
-// The judges that there are for recordings.
+// The judges that look at recordings without being asked for; `differential` and `command` are the
+// others, and need root.
 std::vector<JudgeName> explore_judges();
 
 // The recording must begin with an ext4 file system that has its journal inside.  `goes_on` is

@@ -118,6 +118,7 @@ Result<bool> Explorer::next_window() {
     const StreamEvent& event = stream_.events()[next_event_];
     if (event.kind != StreamEventKind::kMark) continue;
     image_.learn(stream_.mark(event));
+    if (!options_.examiners.empty()) marks_.push_back(stream_.mark(event));
     ++lap_;
   }
   return true;
@@ -150,6 +151,7 @@ Result<void> Explorer::explore_window(const std::function<bool(const ExplorerCou
     }
     if (!outcome.log.mounts()) {
       if (counts_.outcomes < kRefusalsCompared) TRY(compare(outcome));
+      if (may_examine()) TRY(examine(outcome));
       continue;
     }
     image_.set_top(outcome.log.overrides);
@@ -282,8 +284,35 @@ Result<void> Explorer::visit(const Outcome& outcome) {
       }
     }
   }
+  if (counts_.judged % options_.examine_every == 0 && may_examine()) TRY(examine(outcome));
   if (options_.compare_every == 0 || counts_.judged % options_.compare_every != 1) return {};
   return compare(outcome);
+}
+
+bool Explorer::may_examine() const {
+  return !options_.examiners.empty() && counts_.examined < options_.examined_max &&
+         counts_.examine_seconds < seconds_of(options_.examine_time_max);
+}
+
+// The examiners get the state as bytes, before and after our recovery.
+Result<void> Explorer::examine(const Outcome& outcome) {
+  const Nanoseconds before = clock_.now();
+  const ContentView crashed(stream_.pool(), contents_now());
+  std::vector<ContentId> contents;
+  if (outcome.log.mounts()) {
+    contents.reserve(stream_.block_count());
+    for (std::uint64_t block = 0; block < stream_.block_count(); ++block) {
+      contents.push_back(image_.at(BlockNo(block)));
+    }
+  }
+  const ContentView recovered(stream_.pool(), std::move(contents));
+  const ExaminedState state = {crashed, outcome.log.mounts() ? &recovered : nullptr, marks_};
+  ++counts_.examined;
+  for (StateExaminer* const examiner : options_.examiners) {
+    for (const CheckFinding& finding : TRY(examiner->examine(state))) note(finding);
+  }
+  counts_.examine_seconds += seconds_of(clock_.now() - before);
+  return {};
 }
 
 Result<void> Explorer::compare(const Outcome& outcome) {
@@ -366,6 +395,8 @@ Result<std::vector<CheckFinding>> Explorer::judge_one(const StateId& id) {
       findings.insert(findings.end(), more.begin(), more.end());
     }
   }
+  if (may_examine()) TRY(examine(outcome));
+  for (const GroupedFinding& group : this->findings()) findings.push_back(group.finding);
   TRY(compare(outcome));
   return findings;
 }

@@ -27,6 +27,7 @@
 #include "base/clock.h"
 #include "lab/check/recover_judge.h"
 #include "lab/check/recovered_image.h"
+#include "lab/check/state_examiner.h"
 #include "lab/explore/lazy_choices.h"
 #include "lab/explore/state_walk.h"
 
@@ -43,6 +44,11 @@ struct ExplorerOptions {
   std::uint64_t compare_every = 2000;  // one of so many judged states is recovered the slow way too
   std::size_t second_cuts = 4;         // of each of those
   bool judges_recovery = true;         // the recover judge's findings count
+  // These look at one of so many judged states, for a share of the time; must outlive the explorer.
+  std::vector<StateExaminer*> examiners = {};
+  std::uint64_t examine_every = 1;
+  std::uint64_t examined_max = 1000;  // states
+  Nanoseconds examine_time_max = std::chrono::seconds(60);
 };
 
 struct StateId {
@@ -67,6 +73,8 @@ struct ExplorerCounts {
   std::uint64_t walked = 0;
   std::uint64_t distinct = 0, recovered = 0, judged = 0, bad = 0;
   std::uint64_t compared = 0, second_cuts = 0;
+  std::uint64_t examined = 0;  // by the examiners
+  double examine_seconds = 0;  // of `seconds`
   double seconds = 0;
 };
 
@@ -106,6 +114,8 @@ class Explorer {
   Result<bool> walk(const Outcome& outcome, const WalkBounds& bounds);
   Result<void> visit(const Outcome& outcome);
   Result<void> compare(const Outcome& outcome);
+  bool may_examine() const;
+  Result<void> examine(const Outcome& outcome);
   void note(const CheckFinding& finding);
   void put_under(const Outcome& outcome);
   WalkBounds bounds_for(std::size_t outcomes) const;
@@ -124,6 +134,7 @@ class Explorer {
   Nanoseconds began_{0};
   std::uint32_t next_event_ = 0;        // marks before it are learned
   std::uint32_t lap_ = 1;               // counts up when a mark is learned
+  std::vector<std::string> marks_;      // learned so far; kept for examiners
   std::vector<std::uint32_t> digits_;   // of the state now, by slot
   std::vector<std::uint32_t> radices_;  // by slot
   std::vector<std::uint32_t> slot_of_;  // by block: 1 + slot; 0: not pending

@@ -33,6 +33,8 @@ Json counts_json(const ExplorerCounts& counts) {
           {"bad", counts.bad},
           {"compared", counts.compared},
           {"second_cuts", counts.second_cuts},
+          {"examined", counts.examined},
+          {"examine_seconds", counts.examine_seconds},
           {"seconds", counts.seconds}};
 }
 
@@ -44,6 +46,12 @@ std::string exploration_json(const ExploreResult& result, const std::string& rep
                {"block_bytes", result.block_bytes},
                {"recording_is_cut", result.is_cut},
                {"counts", counts_json(result.counts)}};
+  if (result.differential) {
+    json["differential"] = {{"mounted", result.differential->mount_count},
+                            {"refused", result.differential->refusal_count},
+                            {"compared", result.differential->compared_count},
+                            {"checked", result.differential->check_count}};
+  }
   Json findings = Json::array();
   for (const GroupedFinding& group : result.findings) {
     Json each = finding_json(group.finding);

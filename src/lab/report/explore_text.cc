@@ -55,6 +55,20 @@ std::string count_lines(const ExplorerCounts& counts) {
                     grouped(counts.compared), grouped(counts.second_cuts));
 }
 
+std::string examined_lines(const ExploreResult& result) {
+  const ExplorerCounts& counts = result.counts;
+  if (counts.examined == 0) return "";
+  std::string text = fmt::format("  examined  {} states on their own, {:.1f} s",
+                                 grouped(counts.examined), counts.examine_seconds);
+  if (result.differential) {
+    text += fmt::format(
+        "; the kernel mounts {}, refuses {}, {} compared block by block, {} given to e2fsck -fn",
+        grouped(result.differential->mount_count), grouped(result.differential->refusal_count),
+        grouped(result.differential->compared_count), grouped(result.differential->check_count));
+  }
+  return text + "\n";
+}
+
 }  // namespace
 
 std::string state_words(const StateId& state) {
@@ -86,7 +100,9 @@ std::string exploration_text(const std::string& name, const ExploreResult& resul
                         finding.words);
   }
   for (const GroupedFinding& group : result.findings) text += finding_lines(group, repeat);
-  if (result.counts.crash_points != 0) return text + count_lines(result.counts);
+  if (result.counts.crash_points != 0) text += count_lines(result.counts);
+  text += examined_lines(result);
+  if (result.counts.crash_points != 0) return text;
   return text + fmt::format("  state     {}\n", result.has_findings() ? "bad" : "good");
 }
 

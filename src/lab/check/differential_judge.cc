@@ -1,0 +1,139 @@
+#include "lab/check/differential_judge.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "host/process.h"
+#include "reader/volume.h"
+
+namespace powercut::lab {
+namespace {
+
+constexpr std::size_t kPieceBytes = std::size_t{64} << 10;
+constexpr std::size_t kWordsMax = 300;
+constexpr int kE2fsckClean = 0;
+
+CheckFinding finding(std::string rule, std::string words,
+                     std::optional<BlockNo> block = std::nullopt) {
+  CheckFinding made;
+  made.judge = JudgeName::kDifferential;
+  made.rule = std::move(rule);
+  made.words = std::move(words);
+  made.block = block;
+  return made;
+}
+
+std::string in_one_line(std::string text) {
+  std::ranges::replace(text, '\n', ' ');
+  if (text.size() > kWordsMax) text.resize(kWordsMax);
+  return text;
+}
+
+// Whether a mount has more to do than to replay the log.
+Result<bool> has_orphans(const Volume& volume) {
+  bool found = false;
+  TRY(volume.for_each_orphan([&](InodeNo) {
+    found = true;
+    return false;
+  }));
+  return found;
+}
+
+// Calls visit(offset, ours, theirs) for each piece, until it returns false.
+template <class Visit>
+Result<void> for_each_piece(const BlockView& ours, const BlockView& theirs, Visit visit) {
+  std::vector<std::uint8_t> one(kPieceBytes), other(kPieceBytes);
+  for (std::uint64_t at = 0; at < ours.size_bytes(); at += kPieceBytes) {
+    const std::uint64_t count = std::min<std::uint64_t>(kPieceBytes, ours.size_bytes() - at);
+    const MutableBytes mine = MutableBytes(one).first(count);
+    const MutableBytes yours = MutableBytes(other).first(count);
+    TRY(ours.read(at, mine));
+    TRY(theirs.read(at, yours));
+    if (!visit(at, Bytes(mine), Bytes(yours))) return {};
+  }
+  return {};
+}
+
+// A copy in memory that another program can open.
+Result<File> copy_of(const BlockView& view) {
+  File copy = TRY(File::in_memory("powercut-state", view.size_bytes()));
+  std::vector<std::uint8_t> piece(kPieceBytes);
+  for (std::uint64_t at = 0; at < view.size_bytes(); at += kPieceBytes) {
+    piece.resize(std::min<std::uint64_t>(kPieceBytes, view.size_bytes() - at));
+    TRY(view.read(at, piece));
+    if (!all_zero(piece)) TRY(copy.write_at(at, piece));
+  }
+  return copy;
+}
+
+}  // namespace
+
+Result<void> DifferentialJudge::compare(const BlockView& ours,
+                                        std::vector<CheckFinding>& findings) {
+  const Volume volume = TRY(Volume::open(ours));
+  if (TRY(has_orphans(volume))) return {};
+  const JournalMap journal = TRY(locate_journal(volume));
+  const std::uint32_t block_bytes = volume.superblock().block_bytes();
+  ++counts_.compared_count;
+  const auto is_own = [&](std::uint64_t offset) {  // what a mount changes by itself
+    const bool is_superblock =
+        offset >= kSuperblockOffset && offset < kSuperblockOffset + kSuperblockBytes;
+    return is_superblock || journal.log_block(BlockNo(offset / block_bytes)).has_value();
+  };
+  return for_each_piece(ours, stage_.left(), [&](std::uint64_t at, Bytes mine, Bytes yours) {
+    if (std::ranges::equal(mine, yours)) return true;
+    for (std::size_t i = 0; i < mine.size(); ++i) {
+      if (mine[i] == yours[i] || is_own(at + i)) continue;
+      findings.push_back(finding("recovered-otherwise",
+                                 fmt::format("byte {} of the block: {:#04x} by our recovery, "
+                                             "{:#04x} by the kernel's",
+                                             (at + i) % block_bytes, mine[i], yours[i]),
+                                 BlockNo((at + i) / block_bytes)));
+      return false;
+    }
+    return true;
+  });
+}
+
+Result<void> DifferentialJudge::ask_e2fsck(std::vector<CheckFinding>& findings) {
+  const File copy = TRY(copy_of(stage_.left()));
+  ProcessOptions e2fsck;
+  e2fsck.arguments = {"e2fsck", "-fn", fmt::format("/proc/self/fd/{}", copy.fd())};
+  e2fsck.environment = {{"LC_ALL", "C"}};
+  e2fsck.inherited_fds = {copy.fd()};
+  const CommandOutcome outcome = TRY(run_command(e2fsck, options_.limit));
+  ++counts_.check_count;
+  if (outcome.status.code == kE2fsckClean) return {};
+  findings.push_back(finding("e2fsck-objects", in_one_line(outcome.output)));
+  return {};
+}
+
+Result<std::vector<CheckFinding>> DifferentialJudge::examine(const ExaminedState& state) {
+  std::vector<CheckFinding> findings;
+  const StateStage::Inside nothing = [](const std::filesystem::path&) { return Result<void>(); };
+  const Visit visit = TRY(stage_.visit(state.crashed, {.is_read_only = true}, nothing));
+  const bool we_mount = state.recovered != nullptr;
+  if (!visit.is_mounted && !we_mount) {
+    ++counts_.refusal_count;
+    return findings;
+  }
+  if (!visit.is_mounted) {
+    findings.push_back(
+        finding("kernel-refuses", in_one_line(visit.refusal + ": " + visit.kernel_words)));
+    return findings;
+  }
+  if (!we_mount) {
+    findings.push_back(finding("kernel-mounts", "our recovery refuses this state"));
+    return findings;
+  }
+  ++counts_.mount_count;
+  TRY(compare(*state.recovered, findings));
+  if (!options_.asks_e2fsck) return findings;
+  // For writing: then orphans are cleaned up and the counts of the superblock written.
+  TRY(stage_.visit(state.crashed, {}, nothing));
+  TRY(ask_e2fsck(findings));
+  return findings;
+}
+
+}  // namespace powercut::lab

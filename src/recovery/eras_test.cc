@@ -98,8 +98,13 @@ bool differs_on_purpose(const std::string& name, RecoverAs rules) {
   return by_all.contains(name) || own.contains(name);
 }
 
+const MemoryDevice& empty_device() {
+  static const MemoryDevice empty(kDeviceBlocks * kBlockBytes);
+  return empty;
+}
+
 struct Scene {
-  MemoryDevice device{kDeviceBlocks * kBlockBytes};
+  OverlayDevice device{empty_device()};
   JournalMap map = map_in_one_run(BlockNo(1000), kLogBlocks, kBlockBytes, kDeviceBlocks);
 };
 
@@ -124,7 +129,8 @@ std::string pool_text(const BlockView& device) {
 std::string outcome_of(const Scene& scene, Tid sequence, RecoverAs rules) {
   const auto plan = plan_recovery(scene.device, scene.map, {.recover_as = rules});
   if (!plan) return "r:-";
-  OverlayDevice target(scene.device);
+  const BlockView& before = scene.device;
+  OverlayDevice target(before);
   EXPECT_TRUE(apply_recovery(*plan, target, scene.map, target));
   const std::string text = (plan->end == RecoveryEnd::kRefused ? "r:" : "m:") + pool_text(target);
   if (!plan->empties_log && plan->end != RecoveryEnd::kNothingToDo) return text;

@@ -79,6 +79,7 @@ void add_verify(CommandLine& line) {
                    "tag: each journal block against its checksum; order: what must be durable "
                    "before what")
       ->delimiter(',')
+      ->allow_extra_args(false)
       ->check(CLI::IsMember({"tag", "order"}))
       ->capture_default_str();
   command

@@ -17,7 +17,7 @@ std::string causes_text(const std::vector<Cause>& causes) {
   std::string text;
   for (std::size_t i = 0; i < causes.size() && i < kShown; ++i) {
     text += "  cause     " + causes[i].describe();
-    if (!causes[i].repair.empty()) text += "; they are gone with " + causes[i].repair;
+    if (!causes[i].consequences.empty()) text += "; gone with " + causes[i].repair;
     text += "\n";
   }
   if (causes.size() > kShown) {

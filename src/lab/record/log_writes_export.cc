@@ -27,7 +27,8 @@ class Exporter {
     TRY(write_super());
     while (const PiecedEvent* const event = TRY(reader_.next_pieced())) TRY(take(*event));
     for (const Pending& pending : completed_) TRY(log(pending));
-    TRY(log_mark(kEndMark));
+    // A recording of such a log has it already.
+    if (last_mark_ != kEndMark) TRY(log_mark(kEndMark));
     counts_.is_cut = reader_.is_cut();
     TRY(write_super());
     TRY(to_.sync());
@@ -53,6 +54,7 @@ class Exporter {
   std::map<std::uint64_t, Pending> open_;  // by sequence
   std::vector<Pending> completed_;         // and not covered by a flush
   std::vector<std::uint8_t> buffer_;
+  std::string last_mark_;
 };
 
 Result<void> Exporter::take(const PiecedEvent& event) {
@@ -124,6 +126,7 @@ Result<void> Exporter::log_mark(std::string_view text) {
   entry.flags = disk::kLogMark;
   entry.data_bytes = text.size();
   ++counts_.marks;
+  last_mark_ = text;
   return append_entry(entry,
                       Bytes(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
 }

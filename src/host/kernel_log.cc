@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <ctime>
 #include <optional>
 
 #include <sys/klog.h>
@@ -11,8 +10,6 @@ namespace powercut {
 namespace {
 
 constexpr std::size_t kLogBytes = std::size_t{1} << 20;
-// The log's clock and ours may differ by a tick.
-constexpr double kTick = 0.02;
 
 struct LogLine {
   double seconds = 0;
@@ -39,31 +36,39 @@ std::optional<LogLine> parse_log_line(std::string_view line) {
   return parsed;
 }
 
-}  // namespace
-
-std::vector<std::string> kernel_log_lines(std::string_view part, double since_seconds,
-                                          std::size_t lines_max) {
+// Calls `take` with each line of the log.
+template <class Take>
+void for_each_line(Take take) {
   constexpr int kReadAll = 3;  // SYSLOG_ACTION_READ_ALL
   std::string log(kLogBytes, '\0');
   const int count = ::klogctl(kReadAll, log.data(), static_cast<int>(log.size()));
-  std::vector<std::string> lines;
   std::string_view rest(log.data(), static_cast<std::size_t>(std::max(count, 0)));
   while (!rest.empty()) {
     const std::string_view line = rest.substr(0, rest.find('\n'));
     rest.remove_prefix(std::min(line.size() + 1, rest.size()));
-    const auto parsed = parse_log_line(line);
-    if (!parsed || parsed->seconds + kTick < since_seconds) continue;
-    if (parsed->text.find(part) != std::string_view::npos) lines.emplace_back(parsed->text);
+    if (const auto parsed = parse_log_line(line)) take(*parsed);
   }
-  if (lines.size() > lines_max)
+}
+
+}  // namespace
+
+std::vector<std::string> kernel_log_lines(std::string_view part, double after_seconds,
+                                          std::size_t lines_max) {
+  std::vector<std::string> lines;
+  for_each_line([&](const LogLine& line) {
+    if (line.seconds <= after_seconds) return;
+    if (line.text.find(part) != std::string_view::npos) lines.emplace_back(line.text);
+  });
+  if (lines.size() > lines_max) {
     lines.erase(lines.begin(), lines.end() - static_cast<std::ptrdiff_t>(lines_max));
+  }
   return lines;
 }
 
-double seconds_since_boot() {
-  timespec time{};
-  ::clock_gettime(CLOCK_MONOTONIC, &time);
-  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+double kernel_log_end() {
+  double seconds = 0;
+  for_each_line([&](const LogLine& line) { seconds = line.seconds; });
+  return seconds;
 }
 
 }  // namespace powercut

@@ -7,11 +7,12 @@
 
 namespace powercut {
 
-// Its lines that hold `part`, from the moment `since_seconds` (of seconds_since_boot()) on, without
-// level and time; at most the last `lines_max`.  Empty, too, where the log may not be read.
-std::vector<std::string> kernel_log_lines(std::string_view part, double since_seconds,
+// Its lines that hold `part` and came after the moment `after_seconds` (of kernel_log_end()),
+// without level and time; at most the last `lines_max`.  Empty, too, where the log may not be read.
+std::vector<std::string> kernel_log_lines(std::string_view part, double after_seconds,
                                           std::size_t lines_max);
-// On the clock of those lines.
-double seconds_since_boot();
+// The time of its last line; 0 if there is none.  (The log's clock is not SteadyClock's: the two
+// drift apart.)
+double kernel_log_end();
 
 }  // namespace powercut

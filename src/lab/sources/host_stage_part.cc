@@ -65,7 +65,7 @@ class Stage {
     say_step("booted");
     TRY(enter_own_mounts());
     TRY(make_directories(place_));
-    began_ = seconds_since_boot();
+    began_ = kernel_log_end();
     LoopDevice device = TRY(attach());
     say_(std::string(kStageDeviceWord) + device.number());
     if (mount(device)) {
@@ -90,13 +90,18 @@ class Stage {
     return LoopDevice::attach(file, options);
   }
 
-  // What the kernel's log says of the device since we have it.
-  std::vector<std::string> kernel_words(const LoopDevice& device, std::string_view what) const {
-    const std::string name = device.path().substr(device.path().rfind('/') + 1);
-    std::vector<std::string> lines = kernel_log_lines(name, began_, 64);
-    std::erase_if(lines, [&](const std::string& line) { return !line.starts_with(what); });
-    if (lines.size() > kLogLinesMost) lines.resize(kLogLinesMost);
+  // What the kernel's log says of a mount of the device since we have it.  A word that it does not
+  // know it names without a device.
+  std::vector<std::string> mount_words(const LoopDevice& device) const {
+    std::vector<std::string> lines = kernel_log_lines("ext4: ", began_, kLogLinesMost);
+    std::erase_if(lines, [](const std::string& line) { return !line.starts_with("ext4: "); });
+    const auto named = kernel_log_lines("EXT4-fs (" + name_of(device), began_, kLogLinesMost);
+    lines.insert(lines.end(), named.begin(), named.end());
     return lines;
+  }
+
+  static std::string name_of(const LoopDevice& device) {
+    return device.path().substr(device.path().rfind('/') + 1);
   }
 
   bool mount(const LoopDevice& device) {
@@ -116,7 +121,7 @@ class Stage {
       return true;
     }
     std::string words = error_words(mounted.error());
-    for (const std::string& line : kernel_words(device, "EXT4-fs")) words += "; " + line;
+    for (const std::string& line : mount_words(device)) words += "; " + line;
     say_step("mount failed: " + std::to_string(mounted.error().where) + " " + words);
     return false;
   }
@@ -152,7 +157,8 @@ class Stage {
     }
     say_lines(text.finish());
     const ExitStatus status = first.stop(Nanoseconds{0});
-    for (const std::string& line : kernel_words(device, "EXT4-fs error")) {
+    const std::string error = "EXT4-fs error (device " + name_of(device);
+    for (const std::string& line : kernel_log_lines(error, began_, kLogLinesMost)) {
       say_step("trouble: " + line);
     }
     say_step("load ended " + std::to_string(status.code) +

@@ -68,9 +68,8 @@ class DirectoryReader {
       return;
     }
     is_indexed_ = true;
-    // The hashes of folded and of encrypted names cannot be made without tables or keys.
-    has_hashes_ = !record_.inode.has(InodeFlag::kCaseFold) &&
-                  !record_.inode.has(InodeFlag::kEncrypted) && hash_ != DirectoryHash::kSipHash;
+    // The hashes of folded names cannot be made without tables, SipHash not without a key.
+    has_hashes_ = !record_.inode.has(InodeFlag::kCaseFold) && hash_ != DirectoryHash::kSipHash;
     plans_[0].is_reached = true;
     walk(root.entries, root.levels, Plan(), blocks_[0]);
     const bool is_missed = std::ranges::any_of(plans_, [](const Plan& p) { return !p.is_reached; });

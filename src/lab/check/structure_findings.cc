@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 namespace powercut::lab {
 namespace {
@@ -15,6 +16,20 @@ StructureRule rule_of_error(const Error& error, bool is_superblock) {
   }
   return is_superblock ? StructureRule::kSuperblock : StructureRule::kGroupDescriptor;
 }
+
+// What is said of rules that need no numbers.
+struct PlainWords {
+  StructureRule rule;
+  const char* words;
+};
+constexpr std::array<PlainWords, 6> kPlainWords = {{
+    {StructureRule::kInodeNotMarked, "in use, and free in the bitmap"},
+    {StructureRule::kInodeMarkedUnused, "in use in the bitmap, and not in the table"},
+    {StructureRule::kInodePastSize, "has blocks behind its end"},
+    {StructureRule::kInodeDeleteTime, "its time of deletion contradicts its links"},
+    {StructureRule::kUnattached, "has no name"},
+    {StructureRule::kOrphanFile, "an orphan that is none, or is one twice"},
+}};
 
 }  // namespace
 
@@ -227,38 +242,32 @@ void FindingsMaker::inode(InodeNo number) {
     const auto rule = static_cast<StructureRule>(i);
     // Its flaws have been told.
     if (rule == StructureRule::kInode || (cell.wrong & bit_of(rule)) == 0) continue;
-    inode_rule(number, rule);
+    add(rule, fmt::format("inode {}: {}", number.value(), inode_words(number, rule)),
+        {std::nullopt, number});
   }
 }
 
-void FindingsMaker::inode_rule(InodeNo number, StructureRule rule) {
+std::string FindingsMaker::inode_words(InodeNo number, StructureRule rule) const {
+  const auto plain = std::ranges::find(kPlainWords, rule, &PlainWords::rule);
+  if (plain != kPlainWords.end()) return plain->words;
   const auto& cell = state_.cell(number);
-  const Inode inode = cell.record ? cell.record->inode : Inode();
-  const InodeNo parent = cell.record ? cell.record->parent : InodeNo();
-  const auto words = [&]() -> std::string {
-    switch (rule) {
-      case StructureRule::kInodeNotMarked: return "in use, and free in the bitmap";
-      case StructureRule::kInodeMarkedUnused: return "in use in the bitmap, and not in the table";
-      case StructureRule::kInodePastSize: return "has blocks behind its end";
-      case StructureRule::kInodeDeleteTime: return "its time of deletion contradicts its links";
-      case StructureRule::kNameOfUnused:
-        return fmt::format("not in use, and has {} names{}", cell.sums.entries, names_of(number));
-      case StructureRule::kNameOfReserved: return "must have no name, and has" + names_of(number);
-      case StructureRule::kEntryType: return "a name has another type" + names_of(number);
-      case StructureRule::kLinkCount:
-        return fmt::format("{} links are counted, there are {}", inode.links, cell.sums.entries);
-      case StructureRule::kUnattached: return "has no name";
-      case StructureRule::kDirectoryParents:
-        return "a directory with several names" + names_of(number);
-      case StructureRule::kDotDot:
-        return fmt::format(".. leads to inode {}{}", parent.value(), names_of(number));
-      case StructureRule::kValueReferences:
-        return fmt::format("used as a value {} times, and counts otherwise", cell.value_uses);
-      case StructureRule::kOrphanFile: return "an orphan that is none, or is one twice";
-      default: return std::string(structure_rule_name(rule));
-    }
-  }();
-  add(rule, fmt::format("inode {}: {}", number.value(), words), {std::nullopt, number});
+  const std::uint32_t links = cell.record ? cell.record->inode.links : 0;
+  const std::uint32_t parent = cell.record ? cell.record->parent.value() : 0;
+  if (rule == StructureRule::kLinkCount) {
+    return fmt::format("{} links are counted, there are {}", links, cell.sums.entries);
+  }
+  if (rule == StructureRule::kValueReferences) {
+    return fmt::format("used as a value {} times, and counts otherwise", cell.value_uses);
+  }
+  const std::string names = names_of(number);
+  if (rule == StructureRule::kNameOfUnused) {
+    return fmt::format("not in use, and has {} names{}", cell.sums.entries, names);
+  }
+  if (rule == StructureRule::kNameOfReserved) return "must have no name, and has one" + names;
+  if (rule == StructureRule::kEntryType) return "a name has another type" + names;
+  if (rule == StructureRule::kDirectoryParents) return "a directory with several names" + names;
+  CHECK(rule == StructureRule::kDotDot, "a rule of one inode against the rest");
+  return fmt::format(".. leads to inode {}{}", parent, names);
 }
 
 // Directories that have names of the inode.

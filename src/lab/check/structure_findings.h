@@ -30,7 +30,7 @@ class FindingsMaker {
   void attributes();
   void inodes();
   void inode(InodeNo number);
-  void inode_rule(InodeNo number, StructureRule rule);
+  std::string inode_words(InodeNo number, StructureRule rule) const;
   void doubled_names(InodeNo number);
   void cycles();
   void note_owners();

@@ -7,7 +7,8 @@
 // superblock's own free counts are not looked at: no transaction carries them.
 //
 // It sees nothing of the log, of the journal's superblock, and of copies of superblock and
-// descriptors: nothing recovers from them.  bigalloc and shared_blocks are refused by name.
+// descriptors: nothing recovers from them.  bigalloc, encrypt and shared_blocks are refused by
+// name.
 #pragma once
 
 #include <memory>

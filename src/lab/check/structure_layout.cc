@@ -54,6 +54,10 @@ Result<Superblock> Layout::read_superblock(const StateImage& image) {
   if (superblock.has(Ext4RoCompat::kBigalloc)) {
     return fail(Errc::kUnsupported, "superblock: bigalloc is not known to this judge");
   }
+  // The names in encrypted directories are no names.
+  if (superblock.has(Ext4Incompat::kEncrypt)) {
+    return fail(Errc::kUnsupported, "superblock: encrypt is not known to this judge");
+  }
   if (superblock.has(Ext4RoCompat::kSharedBlocks)) {
     return fail(Errc::kUnsupported, "superblock: shared_blocks is not known to this judge");
   }

@@ -31,7 +31,8 @@ enum class FixedRole : std::uint8_t {
 class Layout {
  public:
   // Errors: as Superblock::parse and GroupDescriptor::parse; kCorrupt: two structures on one block;
-  // kUnsupported: bigalloc, shared blocks; kInvalid: the image's blocks have another size.
+  // kUnsupported: bigalloc, encryption, shared blocks; kInvalid: the image's blocks have another
+  // size.
   static Result<Layout> make(const StateImage& image);
   // The superblock alone, as `make` takes it.
   static Result<Superblock> read_superblock(const StateImage& image);

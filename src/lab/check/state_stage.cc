@@ -106,7 +106,7 @@ Result<Visit> StateStage::visit(const BlockView& state, const VisitOptions& opti
   CHECK(state.size_bytes() == service_->size_bytes(), "a state of another size");
   service_->put(state);
   Visit visit;
-  const double since = seconds_since_boot();
+  const double since = kernel_log_end();
   const Fd backing = TRY(open_direct(root_, FuseFile::kName));
   LoopDevice loop = TRY(LoopDevice::attach(backing, {}));
   mount(loop.path(), options, visit);

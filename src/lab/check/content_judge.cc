@@ -100,7 +100,11 @@ void ContentJudge::watch_new(const BookChange& change) {
 // What was promised of things that are watched has changed.
 void ContentJudge::take_in(const BookChange& change) {
   for (const std::uint32_t name : change.changed_names) mark_name(name);
-  for (const std::uint32_t file : change.changed_held) mark_file(file);
+  for (const std::uint32_t file : change.changed_held) {
+    mark_file(file);
+    // What is owed of its words may depend on it (word_rules.h).
+    if (is_present(file)) judge_all_blocks(inodes_[files_[file].inode]);
+  }
   for (const std::uint32_t file : change.changed_sizes) {
     if (is_present(file)) judge_size(inodes_[files_[file].inode]);
   }

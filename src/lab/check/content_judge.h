@@ -147,6 +147,9 @@ class ContentJudge final : public StateJudge {
   void leave_slot(std::uint32_t at);
   void judge_size(WatchedInode& watched);
   void judge_block(WatchedInode& watched, std::uint32_t block);
+  void judge_all_blocks(WatchedInode& watched) {
+    for (std::uint32_t i = 0; i < watched.map.size(); ++i) judge_block(watched, i);
+  }
   WordPlace place_of(const WatchedInode& watched, std::uint32_t block) const;
   Bytes bytes_of(const WatchedInode& watched, std::uint32_t block) const;
   std::uint32_t block_count_of(const WatchedInode& watched) const;

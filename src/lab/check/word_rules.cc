@@ -9,14 +9,31 @@ namespace {
 // What a file may hold where nothing was promised.
 struct Freedom {
   bool zero_in_solid, foreign, garbage, torn_if_overwritten;
+  bool unlinked;  // anything, once it may be held by no name
 };
 
 // By DataMode.  Of an unknown one only what all promise is held against it.
 constexpr std::array<Freedom, 4> kFreedoms = {{
-    {.zero_in_solid = true, .foreign = true, .garbage = true, .torn_if_overwritten = true},
-    {.zero_in_solid = false, .foreign = false, .garbage = false, .torn_if_overwritten = false},
-    {.zero_in_solid = true, .foreign = false, .garbage = false, .torn_if_overwritten = true},
-    {.zero_in_solid = true, .foreign = true, .garbage = true, .torn_if_overwritten = true},
+    {.zero_in_solid = true,
+     .foreign = true,
+     .garbage = true,
+     .torn_if_overwritten = true,
+     .unlinked = true},
+    {.zero_in_solid = false,
+     .foreign = false,
+     .garbage = false,
+     .torn_if_overwritten = false,
+     .unlinked = false},
+    {.zero_in_solid = true,
+     .foreign = false,
+     .garbage = false,
+     .torn_if_overwritten = true,
+     .unlinked = false},
+    {.zero_in_solid = true,
+     .foreign = true,
+     .garbage = true,
+     .torn_if_overwritten = true,
+     .unlinked = true},
 }};
 
 const Freedom& freedom_of(DataMode mode) {
@@ -26,13 +43,16 @@ const Freedom& freedom_of(DataMode mode) {
 class WordJudge {
  public:
   explicit WordJudge(const WordPlace& place)
-      : file_(*place.file), code_(place.file->run), freedom_(freedom_of(place.mode)) {}
+      : file_(*place.file),
+        code_(place.file->run),
+        freedom_(freedom_of(place.mode)),
+        is_owed_(!freedom_.unlinked || place.file->held_least > 0) {}
 
   WordProblem judge(std::uint64_t stored, std::uint32_t index) const {
     const UnitFloor floor = file_.floor(index / kUnitWords);
-    const bool is_promised = index % kUnitWords < floor.words && floor.version != 0;
+    const bool is_promised = is_owed_ && index % kUnitWords < floor.words && floor.version != 0;
     if (is_promised && floor.version == WordsClause::kMustBeZero) {
-      return stored == 0 ? WordProblem::kNone : WordProblem::kNotZero;
+      return unless(stored == 0 || freedom_.garbage, WordProblem::kNotZero);
     }
     if (stored == 0) {
       const bool is_lost = is_promised || (file_.traits.is_solid && !freedom_.zero_in_solid);
@@ -58,6 +78,7 @@ class WordJudge {
   const PromisedFile& file_;
   const WordCode code_;
   const Freedom& freedom_;
+  const bool is_owed_;  // what was promised is
 };
 
 bool must_be_cut(const WordPlace& place) {

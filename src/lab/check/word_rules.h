@@ -10,6 +10,10 @@
 //   no word of the run    no        no        yes      (what the block held before)
 //   torn                  no        if overwritten     (a store or write came while it was sent)
 //
+// Under data=writeback the blocks of a file that is being unlinked are given to other files before
+// the unlink is durable: once a file may be held by no name, nothing is promised of its words.  And
+// a hole in which one word is written becomes a block of which all words are as they were before.
+//
 // `journal`: data and metadata of one handle are one transaction, so a size without its words is
 // never seen.  `ordered`: data reaches the disk before the transaction that makes it reachable.
 // docs/workloads.md says what was seen of each.

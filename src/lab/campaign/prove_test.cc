@@ -135,7 +135,7 @@ TEST(Prove, RecoversAsTheKernelThatIsAskedWould) {
   const auto folder = TempDirectory::make("prove-test");
   ASSERT_TRUE(folder);
   const SteadyClock clock;
-  const LabEnvironment environment{clock, folder->path(), {}, {}};
+  const LabEnvironment environment{clock, folder->path(), {}, {}, {}};
   const auto refuses = [&](const char* release) {
     ProveOptions options;
     options.image = image.path();
@@ -151,7 +151,7 @@ TEST(Prove, RecoversAsTheKernelThatIsAskedWould) {
 
 TEST_F(ImageNotes, AnImageThatIsNoFileSystemIsAnErrorOfItsOwn) {
   const SteadyClock clock;
-  const LabEnvironment environment{clock, folder_->path(), {}, {}};
+  const LabEnvironment environment{clock, folder_->path(), {}, {}, {}};
   ProveOptions options;
   options.image = image_;
   EXPECT_EQ(prove(options, environment).error().code, Errc::kNotFound);

@@ -170,11 +170,15 @@ class Cache : public ::testing::Test {
 TEST_F(Cache, TakesOnlyWholeKernels) {
   const auto head = bzimage("6.1.0-7-cloud-amd64");
   const std::string_view image(reinterpret_cast<const char*>(head.data()), head.size());
-  const std::string facts =
+  // Without the number of the set of modules: what was unpacked before guests needed all of it.
+  const std::string old_facts =
       "package=linux-image-6.1.0-7-cloud-amd64\nversion=6.1.20-1\nsha256=ab\n"
       "release=6.1.0-7-cloud-amd64\n";
+  const std::string facts = old_facts + "module-set=2\n";
   write("whole/kernel.txt", facts);
   write("whole/vmlinuz", image);
+  write("old/kernel.txt", old_facts);
+  write("old/vmlinuz", image);
   write("no-facts/vmlinuz", image);
   write("no-image/kernel.txt", facts);
   write("half-image/kernel.txt", facts);
@@ -184,7 +188,7 @@ TEST_F(Cache, TakesOnlyWholeKernels) {
   const KernelCache cache(folder_->path());
   EXPECT_EQ(cache.all().size(), 1U);
   EXPECT_TRUE(cache.find("whole"));
-  for (const char* id : {"no-facts", "no-image", "half-image", "absent"}) {
+  for (const char* id : {"old", "no-facts", "no-image", "half-image", "absent"}) {
     EXPECT_FALSE(cache.find(id)) << id;
   }
   const auto scratch = cache.make_scratch();

@@ -7,8 +7,9 @@
 #   served     the same through Powercut's FUSE file: the requests in order, judged by nobody
 #   checked    the same, each commit checked
 #   recorded   the same, and each request written to a recording
-# in turn, ROUNDS times.  A line a run: kind, bogo-ops of the load, MiB written to the disk a second,
-# commits and tids.  At the end the medians of MiB/s, and what each costs beside the one above it.
+# in turn, ROUNDS times.  A line a run: kind, bogo-ops of the load, MiB written to the disk a
+# second, commits and tids.  At the end the medians of MiB/s, and what each costs beside the one
+# above it.
 set -euo pipefail
 rounds=${1:-5}
 seconds=${2:-20}

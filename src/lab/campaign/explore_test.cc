@@ -75,7 +75,7 @@ TEST_F(ExploreTest, WhatCannotBeExploredIsRefused) {
   options.one = StateId{7, "none"};
   EXPECT_EQ(explored(options).error().code, Errc::kInvalid);
   options = {};
-  options.judges = {JudgeName::kDifferential};
+  options.judges = {JudgeName::kCommand};  // without a command
   EXPECT_EQ(explored(options).error().code, Errc::kInvalid);
   std::ranges::fill(base_, std::uint8_t{0});
   EXPECT_FALSE(explored({}));

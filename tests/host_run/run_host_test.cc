@@ -40,7 +40,7 @@ TEST_F(RunHost, EveryCommitOfALoadIsSeen) {
 
 TEST_F(RunHost, TheCommandIsAloneAndKnowsWhereItIs) {
   const auto ended = run({},
-                         "pwd; echo $POWERCUT_DIR; echo pid $$; ls -d /proc/[0-9]* | wc -l; "
+                         "touch made; pwd; echo $POWERCUT_DIR; echo pid $$; ls -d /proc/[0-9]* | wc -l; "
                          "grep \" $POWERCUT_DIR \" /proc/self/mounts; echo to-the-end >&2");
   if (!ended) return;
   SCOPED_TRACE(ended->output + ended->errors);
@@ -163,6 +163,7 @@ TEST_F(RunHost, ABadBlockIsFoundAndItsImageKept) {
   const std::string play = std::string(POWERCUT_PLAY_PROGRAM) + " " + POWERCUT_SOURCE_DIR +
                            "/share/first-find.pcrec $POWERCUT_DEVICE";
   for (const bool until_first : {false, true}) {
+    std::filesystem::remove_all(scratch() / "results");  // an image that is there is not replaced
     std::vector<std::string> options = {"--device"};
     if (until_first) options.emplace_back("--until-first");
     const auto ended = run(options, play + (until_first ? "; sleep 1000" : ""));

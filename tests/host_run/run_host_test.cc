@@ -39,9 +39,10 @@ TEST_F(RunHost, EveryCommitOfALoadIsSeen) {
 }
 
 TEST_F(RunHost, TheCommandIsAloneAndKnowsWhereItIs) {
-  const auto ended = run({},
-                         "touch made; pwd; echo $POWERCUT_DIR; echo pid $$; ls -d /proc/[0-9]* | wc -l; "
-                         "grep \" $POWERCUT_DIR \" /proc/self/mounts; echo to-the-end >&2");
+  const auto ended =
+      run({},
+          "touch made; pwd; echo $POWERCUT_DIR; echo pid $$; ls -d /proc/[0-9]* | wc -l; "
+          "grep \" $POWERCUT_DIR \" /proc/self/mounts; echo to-the-end >&2");
   if (!ended) return;
   SCOPED_TRACE(ended->output + ended->errors);
   expect_clean(*ended);

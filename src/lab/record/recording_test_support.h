@@ -7,6 +7,7 @@
 
 #include "base/prng.h"
 #include "block/memory_device.h"
+#include "host/file.h"
 #include "lab/record/recorded_disk.h"
 #include "lab/record/recording_reader.h"
 

@@ -1,6 +1,7 @@
 // Marks and workloads in a guest: what comes into the recording, and what the `content` judge says
 // of the disk wherever the power is cut.
 #include <map>
+#include <memory>
 
 #include "lab/check/content_judge.h"
 #include "lab/record/block_stream.h"
@@ -145,6 +146,7 @@ TEST_P(GuestLoad, KeepsItsPromisesWhereverThePowerIsCut) {
   lab::ContentJudge judge;
   Cuts cuts(*stream);
   std::size_t judged_count = 0, marks_learned = 0;
+  std::unique_ptr<lab::StateImage> judged;  // learn() still looks at it
   for (const lab::StreamEvent& event : stream->events()) {
     if (event.kind == lab::StreamEventKind::kMark) {
       judge.learn(stream->mark(event));
@@ -156,9 +158,11 @@ TEST_P(GuestLoad, KeepsItsPromisesWhereverThePowerIsCut) {
         marks_learned * kCutsMost / mark_count != (marks_learned - 1) * kCutsMost / mark_count;
     if (!is_cut) continue;
     for (const auto* const contents : {&cuts.durable(), &cuts.written()}) {
-      const auto state = recover(*stream, *contents);
+      auto state = recover(*stream, *contents);
       ASSERT_TRUE(state) << error_words(state.error());
-      judge.begin(*state);
+      auto now = std::make_unique<lab::StateImage>(std::move(*state));
+      judge.begin(*now);
+      judged = std::move(now);
       EXPECT_TRUE(judge.settle()) << "event " << event.sequence << " after " << marks_learned
                                   << " marks";
       for (const lab::CheckFinding& found : judge.findings(3)) {

@@ -87,7 +87,7 @@ TEST_F(Run, WordsWithoutSenseAreUsage) {
                                              {"hunt", "debian:6.1", "--accel", "xen"},
                                              {"hunt", "debian:6.1", "--nonsense"},
                                              {"hunt", "debian:6.1", "debian:6.12"},
-                                             {"run", "--", "true"},
+                                             {"run"},
                                              {"run", "--kernel", "debian:6.1"},
                                              {"run", "--kernel", "debian:nonsense:x", "--", "true"},
                                              {"prove"},

@@ -61,12 +61,14 @@ Result<DiskDoor> DiskDoor::open(const DiskOptions& options) {
   report.write.reset();
   DiskDoor door(std::move(storage), socket,
                 DiskServer(std::move(process), LineReader(std::move(report.read))));
-  // The first status says that the plugin is there; the socket follows at once.
+  // nbdkit binds its socket before the plugin has opened what it serves, so the socket alone is no
+  // sign that marks are taken; the first status is.  Nobody is served yet: no finding is missed.
   const SteadyClock clock;
   const Nanoseconds deadline = clock.now() + kServerStart;
+  bool has_reported = false;
   std::error_code error;
-  while (!std::filesystem::exists(socket, error)) {
-    TRY(door.next(std::chrono::milliseconds(20)));
+  while (!has_reported || !std::filesystem::exists(socket, error)) {
+    has_reported |= TRY(door.next(std::chrono::milliseconds(20))).has_value();
     if (clock.now() > deadline) return fail(Errc::kTimeout, "nbdkit did not open its socket");
   }
   return door;

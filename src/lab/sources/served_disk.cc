@@ -79,6 +79,7 @@ void ServedDisk::queue_line(std::string line) {
 }
 
 void ServedDisk::report_loop(const std::stop_token& stop) {
+  report_counters(/*is_last=*/false);  // says that the disk is there
   while (!stop.stop_requested()) {
     {
       const Lock lock(queue_mutex_);

@@ -5,7 +5,6 @@
 
 #include <cstdio>
 
-#include "cli/run_series.h"
 #include "host/machine.h"
 #include "host/running.h"
 #include "lab/report/text.h"
@@ -138,7 +137,9 @@ void VmWords::add_to(CLI::App& command) {
       ->allow_extra_args(false);
   command.add_option("--output", output, "folder for the results");
   command.add_option("--record", record, "write a recording of all requests to this file");
-  command.add_option("--max-recording", record_max_mib, "of the recording, MiB");
+  command.add_option("--max-recording", record_max_mib,
+                     "of the recording, MiB (4096, or 512 where it is only explored); its oldest "
+                     "part goes into its base");
   command.add_flag("--json", as_json, "one JSON document on standard output");
 }
 
@@ -155,8 +156,7 @@ Result<void> VmWords::apply(lab::RunOptions& options) const {
   options.disk_bytes = std::uint64_t{disk_mib} << 20;
   options.journal_mib = journal_mib;
   options.mkfs_options = mkfs_options;
-  options.record_bytes_max = record_max_mib << 20;
-  options.record = TRY(recording_path());
+  options.record_bytes_max = record_bytes_max();
   return {};
 }
 
@@ -168,6 +168,12 @@ Result<std::filesystem::path> VmWords::recording_path() const {
     return fail_with(Errc::kExists, "the recording's file is there already", record);
   }
   return std::filesystem::absolute(record);
+}
+
+std::uint64_t VmWords::record_bytes_max() const {
+  constexpr std::uint64_t kKeptMib = 4096, kExploredMib = 512;
+  if (record_max_mib != 0) return record_max_mib << 20;
+  return (record.empty() ? kExploredMib : kKeptMib) << 20;
 }
 
 std::string shell_word(const std::string& word) {
@@ -204,23 +210,6 @@ std::string VmWords::repeated() const {
   for (const std::string& word : append) add_text("--append=", word);
   for (const std::string& word : mkfs_options) add_text("--mkfs-options=", word);
   return text;
-}
-
-int run_and_print(lab::RunOptions options, const VmWords& words, const std::string& title,
-                  const std::string& repeat_command) {
-  RunSeries series;
-  series.name = options.kernel.name;
-  series.header = lab::run_header_text(options, title);
-  series.repeat_command = repeat_command;
-  series.output = words.output;
-  series.run_count = words.runs;
-  series.as_json = words.as_json;
-  series.run = [&options](const std::filesystem::path& keep,
-                          const lab::LabEnvironment& environment) {
-    options.keep = keep;
-    return run_in_vm(options, environment);
-  };
-  return run_series_and_print(series);
 }
 
 }  // namespace powercut::cli

@@ -92,18 +92,15 @@ struct VmWords {
   int throttle_iops = -1;
   double seconds = 0;
   bool until_first = false, as_json = false;
-  std::uint64_t record_max_mib = 4096;
+  std::uint64_t record_max_mib = 0;  // 0: as the recording's use demands
   void add_to(CLI::App& command);
   // Puts the words over `options`, where they were given.
   Result<void> apply(lab::RunOptions& options) const;
-  // Where the recording goes; empty if there is to be none.  Errors: kInvalid, kExists.
+  // Where the recording goes that the user wants; empty if none.  Errors: kInvalid, kExists.
   Result<std::filesystem::path> recording_path() const;
+  std::uint64_t record_bytes_max() const;
   // The words that say the same again, each with a blank before it; not those of the output.
   std::string repeated() const;
 };
-
-// Runs `options` `words.runs` times and prints it all (run_series.h); the exit code.
-int run_and_print(lab::RunOptions options, const VmWords& words, const std::string& title,
-                  const std::string& repeat_command);
 
 }  // namespace powercut::cli

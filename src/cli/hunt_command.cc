@@ -1,4 +1,4 @@
-#include "cli/command.h"
+#include "cli/run_series.h"
 
 namespace powercut::cli {
 namespace {
@@ -6,6 +6,7 @@ namespace {
 struct HuntWords {
   std::string kernel;
   VmWords vm;
+  SuiteWords suite;
 };
 
 int hunt(const HuntWords& words) {
@@ -14,10 +15,12 @@ int hunt(const HuntWords& words) {
   const auto seconds =
       std::chrono::duration_cast<Nanoseconds>(std::chrono::duration<double>(words.vm.seconds));
   lab::RunOptions options = lab::hunt_options(*kernel, seconds);
-  if (const auto applied = words.vm.apply(options); !applied) return print_error(applied.error());
-  return run_and_print(std::move(options), words.vm,
-                       "hunt " + words.kernel + ": the race of mapped pages and commits, amplified",
-                       "powercut hunt " + shell_word(words.kernel) + words.vm.repeated());
+  RunSeries series;
+  series.name = "powercut hunt";
+  series.header = "hunt " + words.kernel + ": the race of mapped pages and commits, amplified";
+  series.repeat_command = "powercut hunt " + shell_word(words.kernel) + words.vm.repeated();
+  series.suite = words.suite;
+  return run_in_machine_and_print(std::move(options), words.vm, std::move(series));
 }
 
 }  // namespace
@@ -32,6 +35,7 @@ void add_hunt(CommandLine& line) {
                    "debian:6.1, debian:6.12, debian:bookworm, deb:FILE, or a bzImage")
       ->required();
   words->vm.add_to(*command);
+  words->suite.add_to(*command);
   command->callback([&line, words] { line.exit_code = hunt(*words); });
 }
 

@@ -1,5 +1,8 @@
 #include <fmt/core.h>
 
+#include <algorithm>
+
+#include "cli/explore_words.h"
 #include "cli/run_series.h"
 #include "host/machine.h"
 #include "host/running.h"
@@ -13,6 +16,10 @@ struct RunWords {
   std::string kernel, preset;
   std::vector<std::string> command, bring;
   VmWords vm;
+  ExploreWords explore;
+  SuiteWords suite;
+  double explore_seconds = 20;
+  bool is_unexplored = false;
   // On the running kernel only.
   bool hands_over_device = false, is_allocated = false, is_unchecked = false;
   double write_delay_us = 0;
@@ -25,6 +32,11 @@ struct RunWords {
     if (is_unchecked) text += " --no-check";
     if (write_delay_us > 0) text += fmt::format(" --write-delay-us {}", write_delay_us);
     if (block_bytes != RunWords().block_bytes) text += fmt::format(" --sector {}", block_bytes);
+    text += explore.repeated();
+    if (explore_seconds != RunWords().explore_seconds) {
+      text += fmt::format(" --explore-seconds {}", explore_seconds);
+    }
+    if (is_unexplored) text += " --no-explore";
     if (!preset.empty()) text += " --preset " + preset;
     for (const std::string& program : bring) text += " --bring " + shell_word(program);
     if (preset.empty()) text += " --";
@@ -35,6 +47,31 @@ struct RunWords {
 
 Nanoseconds nanoseconds_of(double seconds) {
   return std::chrono::duration_cast<Nanoseconds>(std::chrono::duration<double>(seconds));
+}
+
+// How ext4 treats the data of files, mounted so.
+std::string data_mode_in(const std::string& mount_options) {
+  constexpr std::string_view kData = "data=";
+  const std::size_t at = mount_options.rfind(kData);
+  if (at == std::string::npos) return "ordered";
+  const std::size_t begin = at + kData.size();
+  const std::string mode = mount_options.substr(begin, mount_options.find(',', begin) - begin);
+  return lab::data_mode_of(mode) ? mode : "";
+}
+
+// The commits are checked while they are written: once is enough, where they are.
+Result<std::optional<RunExploration>> exploration_of(const RunWords& words, bool is_checked,
+                                                     const std::string& mount_options) {
+  if (words.is_unexplored) return std::optional<RunExploration>();
+  ExploreWords explore = words.explore;
+  if (explore.data.empty()) explore.data = data_mode_in(mount_options);
+  RunExploration made{TRY(explore.options(words.explore_seconds)), explore.repeated()};
+  if (is_checked) std::erase(made.options.judges, lab::JudgeName::kTag);
+  made.options.mount_options = mount_options;
+  if (!words.explore.check.empty() && !mount_options.empty()) {
+    made.words += " --mount-options " + shell_word(mount_options);
+  }
+  return std::optional(std::move(made));
 }
 
 int run_in_machine(const RunWords& words) {
@@ -48,9 +85,17 @@ int run_in_machine(const RunWords& words) {
   }
   options.programs = words.bring;
   options.load_limit = nanoseconds_of(words.vm.seconds);
-  if (const auto applied = words.vm.apply(options); !applied) return print_error(applied.error());
-  return run_and_print(std::move(options), words.vm, "run on " + words.kernel,
-                       "powercut run --kernel " + shell_word(words.kernel) + words.repeated());
+  const std::string& mount_options =
+      words.vm.mount_options.empty() ? options.mount_options : words.vm.mount_options;
+  auto exploration = exploration_of(words, /*is_checked=*/true, mount_options);
+  if (!exploration) return print_error(exploration.error());
+  RunSeries series;
+  series.name = "powercut run";
+  series.header = "run on " + words.kernel;
+  series.repeat_command = "powercut run --kernel " + shell_word(words.kernel) + words.repeated();
+  series.suite = words.suite;
+  series.exploration = std::move(*exploration);
+  return run_in_machine_and_print(std::move(options), words.vm, std::move(series));
 }
 
 Result<lab::HostRunOptions> host_options(const RunWords& words) {
@@ -69,25 +114,33 @@ Result<lab::HostRunOptions> host_options(const RunWords& words) {
   options.is_allocated = words.is_allocated;
   options.is_judged = !words.is_unchecked;
   options.write_delay = nanoseconds_of(words.write_delay_us * 1e-6);
-  options.record = TRY(words.vm.recording_path());
-  options.record_bytes_max = words.vm.record_max_mib << 20;
+  options.record_bytes_max = words.vm.record_bytes_max();
   return options;
 }
 
 int run_here(const RunWords& words) {
   auto options = host_options(words);
   if (!options) return print_error(options.error());
+  auto record = words.vm.recording_path();
+  if (!record) return print_error(record.error());
+  auto exploration = exploration_of(words, options->is_judged, options->mount_options);
+  if (!exploration) return print_error(exploration.error());
   RunSeries series;
-  series.name = "running-" + kernel_release();
+  series.name = "powercut run";
+  series.folder_name = "running-" + kernel_release();
+  series.record = std::move(*record);
+  series.suite = words.suite;
+  // What is put on a raw disk need not be a file system of ours.
+  if (!words.hands_over_device) series.exploration = std::move(*exploration);
   series.header = lab::host_run_header_text(*options, "run on the running kernel");
   series.repeat_command = "powercut run" + words.repeated();
   series.output = words.vm.output;
   series.run_count = words.vm.runs;
   series.as_json = words.vm.as_json;
   series.needs_guest = false;
-  series.run = [&options](const std::filesystem::path& keep,
-                          const lab::LabEnvironment& environment) {
-    options->keep = keep;
+  series.run = [&options](const RunPlaces& places, const lab::LabEnvironment& environment) {
+    options->keep = places.keep;
+    options->record = places.record;
     return lab::run_on_host(*options, environment);
   };
   return run_series_and_print(series);
@@ -146,6 +199,11 @@ void add_run(CommandLine& line) {
       ->add_flag("--no-check", words->is_unchecked,
                  "check no commit: to measure what the check costs")
       ->excludes(kernel);
+  words->explore.add_to(*command);
+  command->add_option("--explore-seconds", words->explore_seconds,
+                      "how long the states are explored that a power cut could have left");
+  command->add_flag("--no-explore", words->is_unexplored, "not at all, and record nothing");
+  words->suite.add_to(*command);
   command->add_option("command", words->command,
                       "COMMAND and its arguments, after --; ends at --seconds");
   command->callback([&line, words] { line.exit_code = run(*words); });

@@ -1,10 +1,13 @@
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <optional>
 
 #include "cli/command.h"
+#include "cli/suite_words.h"
 #include "host/machine.h"
 #include "lab/report/check_text.h"
-#include "lab/report/report_json.h"
+#include "lab/report/suites.h"
 #include "lab/report/text.h"
 #include "lab/verify/verify_recording.h"
 
@@ -15,6 +18,7 @@ struct VerifyWords {
   std::string recording;
   std::vector<std::string> judges = {"tag", "order"};
   std::string data;
+  SuiteWords suite;
   bool as_json = false;
   bool asks(std::string_view judge) const {
     return std::ranges::find(judges, judge) != judges.end();
@@ -64,7 +68,10 @@ int verify(const VerifyWords& words) {
   } else {
     print_text(words.recording, verified);
   }
-  return exit_code(verified);
+  const std::string repeat =
+      fmt::format("powercut verify {} --judges {}{}", shell_word(words.recording),
+                  fmt::join(words.judges, ","), words.data.empty() ? "" : " --data " + words.data);
+  return words.suite.write(lab::verification_suite(verified, repeat), exit_code(verified));
 }
 
 }  // namespace
@@ -87,6 +94,7 @@ void add_verify(CommandLine& line) {
                    "what the file system was mounted with (data=...); with `ordered` the order "
                    "judge looks at the data of files, too")
       ->check(CLI::IsMember({"journal", "ordered", "writeback"}));
+  words->suite.add_to(*command);
   command->add_flag("--json", words->as_json, "one JSON document");
   command->callback([&line, words] { line.exit_code = verify(*words); });
 }

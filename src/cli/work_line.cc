@@ -13,23 +13,25 @@ constexpr auto kEvery = std::chrono::milliseconds(200);
 
 }  // namespace
 
-WorkLine::WorkLine(std::string name)
+WorkLine::WorkLine(std::string name, bool is_quiet)
     : name_(std::move(name)),
-      is_on_terminal_(is_terminal(STDERR_FILENO)),
+      is_shown_at_all_(!is_quiet && is_terminal(STDERR_FILENO)),
       next_(clock_.now() + kFirst) {
   catch_interrupts();
 }
 
 std::function<bool(std::uint64_t, std::uint64_t)> WorkLine::watcher() {
-  return [this](std::uint64_t done, std::uint64_t total) { return show(done, total); };
+  return [this](std::uint64_t done, std::uint64_t total) {
+    return show(
+        [done, total] { return std::to_string(total == 0 ? 100 : done * 100 / total) + " %"; });
+  };
 }
 
-bool WorkLine::show(std::uint64_t done, std::uint64_t total) {
+bool WorkLine::show(const std::function<std::string()>& text) {
   if (was_interrupted()) return false;
-  if (!is_on_terminal_ || clock_.now() < next_) return true;
+  if (!is_shown_at_all_ || clock_.now() < next_) return true;
   next_ = clock_.now() + kEvery;
-  const std::uint64_t percent = total == 0 ? 100 : done * 100 / total;
-  print_note("\r\x1b[K  " + name_ + ": " + std::to_string(percent) + " %");
+  print_note("\r\x1b[K  " + name_ + ": " + text());
   is_shown_ = true;
   return true;
 }

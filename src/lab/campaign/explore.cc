@@ -112,6 +112,7 @@ Result<ExploreResult> explore(const Recording& recording, const ExploreOptions& 
   result.disk_bytes = recording.disk_bytes;
   result.block_bytes = map.block_bytes();
   result.is_cut = recording.is_cut;
+  result.judges = options.judges;
   const Examiners examiners = TRY(Examiners::make(options, recording.disk_bytes, clock));
   wanted.explorer.examiners = examiners.all();
   if (options.one) {
@@ -120,7 +121,9 @@ Result<ExploreResult> explore(const Recording& recording, const ExploreOptions& 
     return result;
   }
   if (has(options, JudgeName::kTag)) result.tag = verify_recording(recording, clock);
-  if (has(options, JudgeName::kOrder)) result.stream_findings = verify_order(recording).findings;
+  if (has(options, JudgeName::kOrder)) {
+    result.stream_findings = verify_order(recording, {options.data_mode}).findings;
+  }
   const StateJudges judges(options.judges);
   Explorer explorer(stream, map, judges.all(), clock, wanted.explorer);
   TRY(explorer.run(goes_on));
@@ -128,6 +131,14 @@ Result<ExploreResult> explore(const Recording& recording, const ExploreOptions& 
   result.findings = explorer.findings();
   result.differential = examiners.differential();
   return result;
+}
+
+Result<ExploreResult> explore_file(const std::filesystem::path& path, std::uint64_t recording_max,
+                                   const ExploreOptions& options, const Clock& clock,
+                                   const std::function<bool(const ExplorerCounts&)>& goes_on) {
+  const File file = TRY(File::open(path, File::Access::kRead));
+  const Recording recording = TRY(read_recording(file, recording_max));
+  return explore(recording, options, clock, goes_on);
 }
 
 }  // namespace powercut::lab

@@ -8,6 +8,7 @@
 
 #include "lab/check/differential_judge.h"
 #include "lab/check/explorer.h"
+#include "lab/promise/promise.h"
 #include "lab/record/recording_file.h"
 #include "lab/verify/verify_recording.h"
 
@@ -17,6 +18,8 @@ struct ExploreOptions {
   ExplorerOptions explorer = {};
   std::vector<JudgeName> judges = {JudgeName::kTag, JudgeName::kOrder, JudgeName::kRecover,
                                    JudgeName::kStructure, JudgeName::kContent};
+  // What the file system was mounted with: with kOrdered, `order` looks at the data of files, too.
+  DataMode data_mode = DataMode::kUnknown;
   // For the judge `command`, which must be among `judges`: what runs in each recovered tree.
   std::string check_command = {};
   Nanoseconds check_limit = std::chrono::seconds(60);  // for one state
@@ -31,7 +34,8 @@ struct ExploreOptions {
 struct ExploreResult {
   std::uint64_t disk_bytes = 0;
   std::uint32_t block_bytes = 0;
-  bool is_cut = false;  // the recording ends in a broken part
+  bool is_cut = false;            // the recording ends in a broken part
+  std::vector<JudgeName> judges;  // that looked
   ExplorerCounts counts;
   std::vector<GroupedFinding> findings;            // of states
   std::vector<CheckFinding> stream_findings;       // of judges of the stream
@@ -39,6 +43,11 @@ struct ExploreResult {
   std::optional<DifferentialCounts> differential;  // with that judge
   bool has_findings() const {
     return !findings.empty() || !stream_findings.empty() || (tag && !tag->findings.empty());
+  }
+  // What was not looked at, since time or states were over; a share of the crash points, 0 to 1.
+  double left_out() const {
+    if (counts.crash_points == 0) return 0;
+    return 1 - static_cast<double>(counts.explored) / static_cast<double>(counts.crash_points);
   }
 };
 
@@ -54,5 +63,11 @@ std::vector<JudgeName> explore_judges();
 Result<ExploreResult> explore(const Recording& recording, const ExploreOptions& options,
                               const Clock& clock,
                               const std::function<bool(const ExplorerCounts&)>& goes_on);
+
+// The same of a recording in a file, which takes `recording_max` bytes of memory at most.
+// Errors: also those of read_recording().
+Result<ExploreResult> explore_file(const std::filesystem::path& path, std::uint64_t recording_max,
+                                   const ExploreOptions& options, const Clock& clock,
+                                   const std::function<bool(const ExplorerCounts&)>& goes_on);
 
 }  // namespace powercut::lab

@@ -20,6 +20,12 @@ HuntCounts count(std::span<const RunOutcome> runs) {
     counts.finding_count += seen.finding_count;
     counts.bad_transaction_count += seen.bad_transaction_count;
     counts.load_seconds += run.load_seconds();
+    if (run.explored) {
+      ++counts.explored_run_count;
+      counts.explored_bad_run_count += run.explored->has_findings() ? 1 : 0;
+      counts.judged_count += run.explored->counts.judged;
+      counts.bad_state_count += run.explored->counts.bad;
+    }
     for (const Finding& finding : run.findings) {
       if (finding.kind != FindingKind::kDataChecksum) continue;
       ++counts.position_known_count;
@@ -29,6 +35,9 @@ HuntCounts count(std::span<const RunOutcome> runs) {
   }
   counts.bad_run_share = proportion_interval(counts.bad_run_count, counts.run_count);
   counts.clean_bound = clean_bound(counts.run_count);
+  counts.explored_bad_share =
+      proportion_interval(counts.explored_bad_run_count, counts.explored_run_count);
+  counts.explored_clean_bound = clean_bound(counts.explored_run_count);
   return counts;
 }
 

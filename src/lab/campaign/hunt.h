@@ -18,9 +18,14 @@ struct HuntCounts {
   // Data blocks of which it is known where in their transaction they were: a page that joined just
   // before the transaction was locked is among its last.
   std::uint64_t position_known_count = 0, last_block_count = 0, last_five_count = 0;
+  // Of runs whose recordings were explored.
+  std::uint64_t explored_run_count = 0, explored_bad_run_count = 0;
+  std::uint64_t judged_count = 0, bad_state_count = 0;
   double load_seconds = 0;
   Interval bad_run_share;  // 95 %, two-sided
   double clean_bound = 1;  // 95 %, one-sided; meaningful for bad_run_count == 0
+  Interval explored_bad_share;
+  double explored_clean_bound = 1;  // as above
 };
 
 HuntCounts count(std::span<const RunOutcome> runs);

@@ -69,6 +69,27 @@ TEST(Hunt, ARunWhoseJournalWasNotCheckedIsNoCleanRun) {
   EXPECT_EQ(count(std::span(&outcome, 1)).bad_run_count, 1u);
 }
 
+TEST(Hunt, CountsRunsWhoseStatesWereExplored) {
+  std::vector<RunOutcome> runs{run(Ending::kLoadEnded, 5, 0), run(Ending::kLoadEnded, 5, 0),
+                               run(Ending::kLoadEnded, 5, 0)};
+  for (std::size_t i = 0; i < 2; ++i) {
+    runs[i].explored.emplace();
+    runs[i].explored->counts.judged = 100;
+  }
+  EXPECT_FALSE(runs[0].has_findings());
+  runs[0].explored->counts.bad = 3;
+  runs[0].explored->findings.emplace_back();
+  EXPECT_TRUE(runs[0].has_findings());
+  const HuntCounts counts = count(runs);
+  EXPECT_EQ(counts.bad_run_count, 0u);
+  EXPECT_EQ(counts.explored_run_count, 2u);
+  EXPECT_EQ(counts.explored_bad_run_count, 1u);
+  EXPECT_EQ(counts.judged_count, 200u);
+  EXPECT_EQ(counts.bad_state_count, 3u);
+  EXPECT_GT(counts.explored_bad_share.low, 0);
+  EXPECT_LT(counts.explored_bad_share.high, 1);
+}
+
 TEST(Hunt, AddsUp) {
   std::vector<RunOutcome> runs{run(Ending::kLoadEnded, 100, 0), run(Ending::kFirstFinding, 20, 3),
                                run(Ending::kHung, 7, 0)};

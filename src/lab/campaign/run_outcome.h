@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "lab/campaign/explore.h"
 #include "lab/sources/disk_report.h"
 #include "lab/sources/kernel.h"
 #include "lab/sources/vm_accelerator.h"
@@ -52,8 +53,12 @@ struct RunOutcome {
   // nobody looked.
   std::vector<std::string> witnesses;
   KeptImage kept;
-  double guest_cpu_seconds = 0;  // QEMU's; on the running kernel: the load's processes'
-  std::string load_output;       // the load's last lines
+  double guest_cpu_seconds = 0;           // QEMU's; on the running kernel: the load's processes'
+  std::optional<ExploreResult> explored;  // its recording, if it was to be and could be
+  std::string not_explored;               // why not
+  std::filesystem::path recording;        // where it lies; empty: nowhere
+  std::string explore_again;              // the command that does it, but for a state's words
+  std::string load_output;                // the load's last lines
   std::string console_tail;
 
   static constexpr std::size_t kFindingsMax = 10'000;
@@ -64,6 +69,9 @@ struct RunOutcome {
   bool is_whole() const { return is_complete(ending) && disk.trouble.empty(); }
   // Tids that passed, each with its commit seen.
   bool has_all_commits() const { return disk.counters.commit_count == disk.counters.tid_count; }
+  bool has_findings() const {
+    return disk.counters.finding_count > 0 || (explored && explored->has_findings());
+  }
   // The share of the check in all processor time that the run took, 0 to 1.
   double check_share() const;
 };

@@ -131,12 +131,23 @@ Result<void> Explorer::run(const std::function<bool(const ExplorerCounts&)>& goe
   recover_judge_.begin(TRY(recovery_.recover(base)));
   while (TRY(next_window())) {
     if (counts_.walked >= options_.states_max || is_time_over()) break;
-    TRY(explore_window(goes_on));
+    if (!is_behind()) TRY(explore_window(goes_on));
+    ++passed_;
     counts_.seconds = seconds_of(clock_.now() - began_);
     if (!goes_on(counts_)) break;
   }
   counts_.seconds = seconds_of(clock_.now() - began_);
   return {};
+}
+
+bool Explorer::is_time_over() const {
+  return options_.time_max && clock_.now() - began_ >= *options_.time_max;
+}
+
+bool Explorer::is_behind() const {
+  if (!options_.time_max) return false;
+  const double time_used = seconds_of(clock_.now() - began_) / seconds_of(*options_.time_max);
+  return time_used * static_cast<double>(counts_.crash_points) > static_cast<double>(passed_ + 1);
 }
 
 Result<void> Explorer::explore_window(const std::function<bool(const ExplorerCounts&)>& goes_on) {
@@ -209,8 +220,7 @@ Result<std::vector<Explorer::Outcome>> Explorer::outcomes_of_window(bool& is_who
 
 WalkBounds Explorer::bounds_for(std::size_t outcomes) const {
   const std::uint64_t left = options_.states_max - std::min(options_.states_max, counts_.walked);
-  const std::uint64_t crash_points =
-      std::max<std::uint64_t>(1, counts_.crash_points - counts_.explored);
+  const std::uint64_t crash_points = std::max<std::uint64_t>(1, counts_.crash_points - passed_);
   const std::uint64_t room = 2 * left / crash_points / std::max<std::size_t>(1, outcomes);
   WalkBounds bounds = options_.walk;
   bounds.all_max = std::max(kStatesOfOutcomeMin, std::min(bounds.all_max, room));

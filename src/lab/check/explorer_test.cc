@@ -203,6 +203,41 @@ TEST_F(ExplorerTest, HomeBlocksThatNothingOverridesAreWalked) {
   EXPECT_EQ(sampled.counts.whole, 0u);
 }
 
+TEST_F(ExplorerTest, TimeThatDoesNotDoForAllIsSpreadOverThem) {
+  constexpr std::uint8_t kPuts = 24;
+  Writer writer;
+  for (std::uint8_t i = 0; i < kPuts; ++i) {
+    writer.put(writer.image().pool()[30 + i],
+               std::vector<std::uint8_t>(writer.image().block_bytes(), i));
+    writer.flush();
+  }
+  BlockStream stream = writer.stream();
+  struct Walked {
+    ExplorerCounts counts;
+    std::size_t finding_count = 0;
+    Nanoseconds time{0};
+  };
+  const auto walk = [&](std::optional<Nanoseconds> time_max) {
+    WatchJudge judge(writer.image().pool()[30 + kPuts * 3 / 4], kPuts * 3 / 4);
+    ManualClock clock;
+    Explorer explorer(stream, writer.map(), {&judge}, clock, {.time_max = time_max});
+    std::uint64_t walked = 0;
+    EXPECT_TRUE(explorer.run([&clock, &walked](const ExplorerCounts& counts) {
+      if (counts.walked != walked) clock.advance(std::chrono::seconds(1));
+      walked = counts.walked;
+      return true;
+    }));
+    return Walked{explorer.counts(), explorer.findings().size(), clock.now()};
+  };
+  const Walked all = walk(std::nullopt);
+  EXPECT_EQ(all.counts.explored, all.counts.crash_points);
+  EXPECT_EQ(all.finding_count, 1u);
+  const Walked half = walk(all.time / 2);
+  EXPECT_EQ(half.finding_count, 1u);
+  EXPECT_GT(half.counts.explored, half.counts.crash_points / 4);
+  EXPECT_LT(half.counts.explored, half.counts.crash_points * 3 / 4);
+}
+
 TEST_F(ExplorerTest, AStateIsMadeAgainByItsName) {
   Writer writer;
   const std::uint32_t block_bytes = writer.image().block_bytes();

@@ -8,7 +8,7 @@ RecoveredImage::RecoveredImage(const ContentPool& pool, std::span<const ContentI
       image_(pool, std::vector<ContentId>(base.begin(), base.end())),
       judges_(std::move(judges)),
       under_(base.begin(), base.end()),
-      settled_(base.size(), kAsItLies),
+      settled_(base.size(), kNoOverride),
       top_(base.size(), kNotSaid),
       wanted_(base.begin(), base.end()),
       is_touched_(base.size()) {
@@ -20,7 +20,7 @@ RecoveredImage::RecoveredImage(const ContentPool& pool, std::span<const ContentI
 
 void RecoveredImage::want_again(std::uint64_t block) {
   const ContentId over = override_of(block);
-  const ContentId content = over == kAsItLies ? under_[block] : over;
+  const ContentId content = over == kNoOverride ? under_[block] : over;
   ContentId& wanted = wanted_[block];
   if (wanted == content) return;
   sum_ += part_of_sum(BlockNo(block), content) - part_of_sum(BlockNo(block), wanted);

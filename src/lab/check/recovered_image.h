@@ -31,7 +31,7 @@ class RecoveredImage {
   void set_under(BlockNo block, ContentId content);
   ContentId under(BlockNo block) const { return under_[block.value()]; }
   // The recovery gives the block a content of its own.
-  bool is_overridden(BlockNo block) const { return override_of(block.value()) != kAsItLies; }
+  bool is_overridden(BlockNo block) const { return override_of(block.value()) != kNoOverride; }
   void change_settled(std::span<const Override> changes);
   // In place of the top so far.
   void set_top(const std::vector<Override>& overrides);

@@ -85,7 +85,7 @@ Result<void> StateRecovery::settle_transaction(const LoggedTransaction& transact
   }
   add_block(settled, transaction.commit, durable);
   for (const BlockNo home : transaction.revokes) {
-    if (home.value() < block_count_) set_settled(home, kAsItLies, transaction.tid);
+    if (home.value() < block_count_) set_settled(home, kNoOverride, transaction.tid);
   }
   for (const LoggedBlock& block : transaction.blocks) {
     if (block.verdict != BlockVerdict::kReplay) continue;
@@ -122,7 +122,7 @@ void StateRecovery::forget_first() {
   }
   for (const Override& each : first.homes) {
     const SettledOverride& settled = overrides_[each.home.value()];
-    if (settled.tid == first.tid) set_settled(each.home, kAsItLies, settled.tid);
+    if (settled.tid == first.tid) set_settled(each.home, kNoOverride, settled.tid);
   }
   settled_.pop_front();
 }

@@ -142,8 +142,8 @@ void StateRecovery::lift_settled(std::vector<Override>& into) {
   for (const SettledTransaction& transaction : settled_) {
     for (const Override& each : transaction.homes) {
       if (overrides_[each.home.value()].tid != transaction.tid) continue;
-      if (overrides_[each.home.value()].content == kAsItLies) continue;
-      put({each.home, kAsItLies}, into);
+      if (overrides_[each.home.value()].content == kNoOverride) continue;
+      put({each.home, kNoOverride}, into);
     }
   }
 }
@@ -156,13 +156,13 @@ Result<void> StateRecovery::add_overrides(const RecoveryPlan& plan, StateContent
   for (const LoggedTransaction& transaction : plan.transactions) {
     for (const BlockNo home : transaction.revokes) {
       if (!uses_settled || home.value() >= block_count_) continue;
-      if (overrides_[home.value()].content != kAsItLies) put({home, kAsItLies}, into);
+      if (overrides_[home.value()].content != kNoOverride) put({home, kNoOverride}, into);
     }
   }
   for (const LoggedTransaction& transaction : plan.transactions) {
     for (const LoggedBlock& block : transaction.blocks) {
       if (block.verdict != BlockVerdict::kReplay) continue;
-      put({block.home, kAsItLies}, into);
+      put({block.home, kNoOverride}, into);
       last_.resize(into.size());
       last_[place_of_[block.home.value()] - 1] = &block;
     }
@@ -182,7 +182,7 @@ std::optional<ContentId> StateRecovery::override_of(const LogOutcome& outcome, B
   const auto found = std::ranges::find(outcome.overrides, home, &Override::home);
   const ContentId content =
       found != outcome.overrides.end() ? found->content : overrides_[home.value()].content;
-  return content == kAsItLies ? std::nullopt : std::optional(content);
+  return content == kNoOverride ? std::nullopt : std::optional(content);
 }
 
 }  // namespace powercut::lab

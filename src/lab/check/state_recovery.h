@@ -49,7 +49,7 @@ struct Override {
 };
 
 // In an outcome: the settled override does not hold, the block stays as it lies.
-inline constexpr ContentId kAsItLies{~std::uint32_t{0}};
+inline constexpr ContentId kNoOverride{~std::uint32_t{0}};
 
 struct LogOutcome {
   // The superblock or the log cannot be read as such: there is no mount, and nothing below.
@@ -84,7 +84,7 @@ class StateRecovery {
   Result<void> settle(StateContents& durable, std::span<const BlockNo> changed);
   // `block` may hold something else than in the durable state, until the next settle().
   void note_pending(BlockNo block);
-  // What the last settle() changed; kAsItLies where an override is gone.  May name a home twice.
+  // What the last settle() changed; kNoOverride where an override is gone.  May name a home twice.
   std::span<const Override> settled_changes() const { return settled_changes_; }
   // The content that the recovery gives to `home` in an outcome, if any.
   std::optional<ContentId> override_of(const LogOutcome& outcome, BlockNo home) const;
@@ -103,7 +103,7 @@ class StateRecovery {
     std::vector<Override> blocks;  // all of its blocks in the log, with what they hold
   };
   struct SettledOverride {
-    ContentId content = kAsItLies;
+    ContentId content = kNoOverride;
     Tid tid;
   };
 

@@ -45,7 +45,9 @@ std::string exploration_json(const ExploreResult& result, const std::string& rep
                {"disk_bytes", result.disk_bytes},
                {"block_bytes", result.block_bytes},
                {"recording_is_cut", result.is_cut},
+               {"judges", Json::array()},
                {"counts", counts_json(result.counts)}};
+  for (const JudgeName judge : result.judges) json["judges"].push_back(judge_name(judge));
   if (result.differential) {
     json["differential"] = {{"mounted", result.differential->mount_count},
                             {"refused", result.differential->refusal_count},

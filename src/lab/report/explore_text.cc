@@ -3,13 +3,14 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <map>
 
 #include "lab/report/text.h"
 
 namespace powercut::lab {
 namespace {
 
-constexpr std::size_t kStreamFindingsShown = 20;
+constexpr std::size_t kTagFindingsShown = 20;
 
 std::string power_of_two(double log2_states) {
   if (log2_states < 40) {
@@ -31,6 +32,25 @@ std::string finding_lines(const GroupedFinding& group, const std::string& repeat
         fmt::format("            in {} states; the first of them:\n", grouped(group.state_count));
   }
   return text + fmt::format("            {} {}\n", repeat, state_words(group.first));
+}
+
+// The first of each rule, and how many more there are.
+std::string stream_lines(std::span<const CheckFinding> findings) {
+  std::map<std::string_view, std::uint64_t> counts;  // by rule
+  for (const CheckFinding& finding : findings) ++counts[finding.rule];
+  std::string text;
+  for (const CheckFinding& finding : findings) {
+    const auto known = counts.find(finding.rule);
+    if (known == counts.end()) continue;
+    text += fmt::format("  FINDING   {}: {}: {}\n", judge_name(finding.judge), finding.rule,
+                        finding.words);
+    if (known->second > 1) {
+      text += fmt::format("            and {} more of that rule (powercut verify shows them)\n",
+                          grouped(known->second - 1));
+    }
+    counts.erase(known);
+  }
+  return text;
 }
 
 std::string count_lines(const ExplorerCounts& counts) {
@@ -76,9 +96,18 @@ std::string state_words(const StateId& state) {
 }
 
 std::string explore_progress_text(const ExplorerCounts& counts) {
-  return fmt::format("exploring  {} of {} crash points, {} states judged, {} bad",
-                     grouped(counts.explored), grouped(counts.crash_points), grouped(counts.judged),
-                     grouped(counts.bad));
+  return fmt::format("{} of {} crash points, {} states judged, {} bad", grouped(counts.explored),
+                     grouped(counts.crash_points), grouped(counts.judged), grouped(counts.bad));
+}
+
+std::string exploration_lines(const ExploreResult& result, const std::string& repeat) {
+  std::string text;
+  text += stream_lines(result.stream_findings);
+  for (const GroupedFinding& group : result.findings) text += finding_lines(group, repeat);
+  if (result.counts.crash_points != 0) text += count_lines(result.counts);
+  text += examined_lines(result);
+  if (result.counts.crash_points != 0) return text;
+  return text + fmt::format("  state     {}\n", result.has_findings() ? "bad" : "good");
 }
 
 std::string exploration_text(const std::string& name, const ExploreResult& result,
@@ -86,7 +115,7 @@ std::string exploration_text(const std::string& name, const ExploreResult& resul
   std::string text = fmt::format("explore {}\n", name);
   if (result.is_cut) text += "  recording ends in a broken part, which was left out\n";
   if (result.tag) {
-    for (std::size_t i = 0; i < result.tag->findings.size() && i < kStreamFindingsShown; ++i) {
+    for (std::size_t i = 0; i < result.tag->findings.size() && i < kTagFindingsShown; ++i) {
       text += finding_text(result.tag->findings[i]);
     }
     text += fmt::format("  commits   {} seen, {} blocks checked, {} do not match\n",
@@ -94,16 +123,7 @@ std::string exploration_text(const std::string& name, const ExploreResult& resul
                         grouped(result.tag->counters.verified_count),
                         grouped(result.tag->counters.finding_count));
   }
-  for (std::size_t i = 0; i < result.stream_findings.size() && i < kStreamFindingsShown; ++i) {
-    const CheckFinding& finding = result.stream_findings[i];
-    text += fmt::format("  FINDING   {}: {}: {}\n", judge_name(finding.judge), finding.rule,
-                        finding.words);
-  }
-  for (const GroupedFinding& group : result.findings) text += finding_lines(group, repeat);
-  if (result.counts.crash_points != 0) text += count_lines(result.counts);
-  text += examined_lines(result);
-  if (result.counts.crash_points != 0) return text;
-  return text + fmt::format("  state     {}\n", result.has_findings() ? "bad" : "good");
+  return text + exploration_lines(result, repeat);
 }
 
 }  // namespace powercut::lab

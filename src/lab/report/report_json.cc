@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "lab/report/check_json.h"
+#include "lab/report/explore_text.h"
 #include "lab/verify/finding_json.h"
 
 namespace powercut::lab {
@@ -38,32 +39,37 @@ Json accelerator_json(const std::optional<Accelerator>& accelerator) {
 }
 
 Json run_json(const RunOutcome& run) {
-  return {{"kernel", kernel_json(run.kernel)},
-          {"accelerator", accelerator_json(run.accelerator)},
-          {"ending", ending_name(run.ending)},
-          {"complete", run.is_whole()},
-          {"trouble", run.trouble},
-          {"seconds", run.seconds},
-          {"booted", optional_number(run.booted)},
-          {"mounted", optional_number(run.mounted)},
-          {"load_started", optional_number(run.load_started)},
-          {"load_seconds", run.load_seconds()},
-          {"first_finding_seconds", optional_number(run.first_finding_seconds())},
-          {"all_commits_seen", run.has_all_commits()},
-          {"counters", Json::parse(counters_to_json(run.disk.counters))},
-          {"journal_trouble", run.disk.trouble},
-          {"check_share", run.check_share()},
-          {"guest_cpu_seconds", run.guest_cpu_seconds},
-          {"disk_cpu_seconds", run.disk.cpu_seconds},
-          {"disk_words", run.disk_words},
-          {"kept_image", run.kept.path},
-          {"not_kept", run.kept.why_not},
-          {"record_trouble", run.disk.record_trouble},
-          {"record_folded_events", run.disk.folded_events},
-          {"findings_dropped", run.disk.dropped_count},
-          {"load_output", run.load_output},
-          {"findings", findings_json(run.findings)},
-          {"witnesses", run.witnesses}};
+  return {
+      {"kernel", kernel_json(run.kernel)},
+      {"accelerator", accelerator_json(run.accelerator)},
+      {"ending", ending_name(run.ending)},
+      {"complete", run.is_whole()},
+      {"trouble", run.trouble},
+      {"seconds", run.seconds},
+      {"booted", optional_number(run.booted)},
+      {"mounted", optional_number(run.mounted)},
+      {"load_started", optional_number(run.load_started)},
+      {"load_seconds", run.load_seconds()},
+      {"first_finding_seconds", optional_number(run.first_finding_seconds())},
+      {"all_commits_seen", run.has_all_commits()},
+      {"counters", Json::parse(counters_to_json(run.disk.counters))},
+      {"journal_trouble", run.disk.trouble},
+      {"check_share", run.check_share()},
+      {"guest_cpu_seconds", run.guest_cpu_seconds},
+      {"disk_cpu_seconds", run.disk.cpu_seconds},
+      {"disk_words", run.disk_words},
+      {"kept_image", run.kept.path},
+      {"not_kept", run.kept.why_not},
+      {"record_trouble", run.disk.record_trouble},
+      {"record_folded_events", run.disk.folded_events},
+      {"findings_dropped", run.disk.dropped_count},
+      {"recording", run.recording.string()},
+      {"exploration", run.explored ? Json::parse(exploration_json(*run.explored, run.explore_again))
+                                   : Json(nullptr)},
+      {"not_explored", run.not_explored},
+      {"load_output", run.load_output},
+      {"findings", findings_json(run.findings)},
+      {"witnesses", run.witnesses}};
 }
 
 Json blocks_json(const std::vector<BlockNo>& blocks) {
@@ -87,7 +93,11 @@ std::string runs_json(std::span<const RunOutcome> runs, const std::string& repea
       {"mismatches", counts.finding_count},
       {"bad_run_share_low", counts.bad_run_share.low},
       {"bad_run_share_high", counts.bad_run_share.high},
-      {"clean_bound", counts.bad_run_count == 0 ? Json(counts.clean_bound) : Json(nullptr)}};
+      {"clean_bound", counts.bad_run_count == 0 ? Json(counts.clean_bound) : Json(nullptr)},
+      {"explored_runs", counts.explored_run_count},
+      {"explored_bad_runs", counts.explored_bad_run_count},
+      {"states_judged", counts.judged_count},
+      {"states_bad", counts.bad_state_count}};
   Json list = Json::array();
   for (const RunOutcome& run : runs) list.push_back(run_json(run));
   json["run_list"] = std::move(list);

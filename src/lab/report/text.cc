@@ -166,6 +166,26 @@ std::string run_text(const RunOutcome& run) {
   return text;
 }
 
+namespace {
+
+std::string explored_text(const HuntCounts& counts) {
+  std::string text = fmt::format(
+      "  cuts      {} recovered states judged in {}, {} bad in {}\n", grouped(counts.judged_count),
+      plural(counts.explored_run_count, "run", "runs"), grouped(counts.bad_state_count),
+      plural(counts.explored_bad_run_count, "run", "runs"));
+  if (counts.explored_bad_run_count == 0) {
+    return text + fmt::format(
+                      "            with 95 % confidence fewer than {:.2g} % of such runs "
+                      "have one that is found so\n",
+                      100 * counts.explored_clean_bound);
+  }
+  return text +
+         fmt::format("            95 %: {:.3g} to {:.3g} % of runs have one (unit: the run)\n",
+                     100 * counts.explored_bad_share.low, 100 * counts.explored_bad_share.high);
+}
+
+}  // namespace
+
 std::string counts_text(std::span<const RunOutcome> runs) {
   const HuntCounts counts = count(runs);
   std::string text = fmt::format(
@@ -194,6 +214,7 @@ std::string counts_text(std::span<const RunOutcome> runs) {
         "            one mismatch in {:.0f} commits (they cluster: no interval is given)\n",
         static_cast<double>(counts.commit_count) / static_cast<double>(counts.finding_count));
   }
+  if (counts.explored_run_count != 0) text += explored_text(counts);
   if (counts.position_known_count != 0) {
     text += fmt::format(
         "  position  {} of {} were the last block of their transaction, {} among its last five\n",

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <string_view>
 #include <type_traits>
 
 #include "base/result.h"
@@ -45,5 +46,8 @@ Bytes bytes_of(const T& value) {
 }
 
 bool all_zero(Bytes bytes) noexcept;
+
+// The text of a field of fixed length: up to its first zero byte, or all of it.
+std::string_view text_in_field(Bytes field) noexcept;
 
 }  // namespace powercut

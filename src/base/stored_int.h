@@ -43,6 +43,11 @@ using Le16 = StoredInt<std::uint16_t, std::endian::little>;
 using Le32 = StoredInt<std::uint32_t, std::endian::little>;
 using Le64 = StoredInt<std::uint64_t, std::endian::little>;
 
+// A number that is stored in two fields.
+constexpr std::uint64_t joined(std::uint32_t low, std::uint32_t high) noexcept {
+  return (std::uint64_t{high} << 32) | low;
+}
+
 // Asserts where a field lies.  One line a field, right below its structure.
 #define STORED_AT(Struct, field, offset_bytes) \
   static_assert(offsetof(Struct, field) == (offset_bytes), #Struct "::" #field " moved")

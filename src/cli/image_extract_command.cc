@@ -11,7 +11,7 @@
 namespace powercut::cli {
 namespace {
 
-constexpr std::size_t kTroublesShown = 50;
+constexpr std::size_t kExtractTroublesShown = 50;
 constexpr std::size_t kTroublesKept = 1000;
 constexpr Nanoseconds kShowEvery = std::chrono::milliseconds(200);
 
@@ -36,10 +36,10 @@ class Watch final : public lab::ExtractObserver {
 
   void trouble(const lab::ExtractTrouble& trouble) override {
     if (troubles_.size() < kTroublesKept) troubles_.push_back(trouble);
-    if (++count_ > kTroublesShown + 1) return;
+    if (++count_ > kExtractTroublesShown + 1) return;
     clear();
-    print_note("powercut: " + (count_ <= kTroublesShown ? lab::extract_trouble_text(trouble)
-                                                        : "... more are counted below\n"));
+    print_note("powercut: " + (count_ <= kExtractTroublesShown ? lab::extract_trouble_text(trouble)
+                                                               : "... more are counted below\n"));
   }
 
   bool is_stopped() override { return was_interrupted(); }

@@ -11,11 +11,11 @@ namespace {
 
 constexpr std::uint64_t kNamesLookedAt = 4'000'000;  // for the path of `<N>`
 
-struct InfoWords : LookWords {
+struct ImageInfoWords : LookWords {
   bool has_orphans = false;
 };
 
-int info(const InfoWords& words) {
+int image_info(const ImageInfoWords& words) {
   int exit_code = kNothingFound;
   const auto looked = look(words, exit_code);
   if (!looked) return exit_code;
@@ -85,13 +85,13 @@ int cat(const LookWords& words) {
 }  // namespace
 
 void add_image_looks(CLI::App& image, CommandLine& line) {
-  auto info_words = std::make_shared<InfoWords>();
+  auto info_words = std::make_shared<ImageInfoWords>();
   CLI::App* const info_command =
       image.add_subcommand("info", "The file system: sizes, features, state, journal, damage");
   info_words->add_to(*info_command, "image");
   info_command->add_flag("--orphans", info_words->has_orphans,
                          "list the inodes that recovery deletes or truncates");
-  info_command->callback([&line, info_words] { line.exit_code = info(*info_words); });
+  info_command->callback([&line, info_words] { line.exit_code = image_info(*info_words); });
 
   auto stat_words = std::make_shared<LookWords>();
   CLI::App* const stat_command =

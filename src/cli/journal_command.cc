@@ -51,7 +51,7 @@ int show(const ShowWords& words) {
   return story->is_damaged() ? kFindings : kNothingFound;
 }
 
-struct VerifyWords {
+struct VerifyJournalWords {
   ImageWords where;
   std::vector<std::string> images;
   lab::CheckOptions check;
@@ -63,7 +63,7 @@ struct VerifyWords {
   }
 };
 
-Result<lab::JournalCheck> check_one(const VerifyWords& words, const std::string& path) {
+Result<lab::JournalCheck> check_one(const VerifyJournalWords& words, const std::string& path) {
   const auto options = TRY(words.where.options_for(path));
   const auto image = open_image(options);
   if (!image) {
@@ -78,7 +78,7 @@ Result<lab::JournalCheck> check_one(const VerifyWords& words, const std::string&
 }
 
 // All images are looked at; what could not be read counts more than what was found.
-int verify(const VerifyWords& words) {
+int verify_journal(const VerifyJournalWords& words) {
   int code = kNothingFound;
   std::vector<lab::ImageCheck> checks;
   for (const std::string& image : words.images) {
@@ -111,7 +111,7 @@ void add_show(CommandLine& line, CLI::App& journal) {
 }
 
 void add_verify_journal(CommandLine& line, CLI::App& journal) {
-  auto words = std::make_shared<VerifyWords>();
+  auto words = std::make_shared<VerifyJournalWords>();
   CLI::App* const command = journal.add_subcommand(
       "verify",
       "Checks every block in the log; a line for each that is damaged, as hunt prints it");
@@ -122,7 +122,7 @@ void add_verify_journal(CommandLine& line, CLI::App& journal) {
                       "damaged blocks that are told in full at most");
   command->add_flag("--json", words->as_json, "one JSON document");
   words->where.add_to(*command);
-  command->callback([&line, words] { line.exit_code = verify(*words); });
+  command->callback([&line, words] { line.exit_code = verify_journal(*words); });
 }
 
 }  // namespace

@@ -7,12 +7,12 @@
 namespace powercut::cli {
 namespace {
 
-struct InfoWords {
+struct RecordingInfoWords {
   std::string recording;
   bool lists_marks = false, as_json = false;
 };
 
-int info(const InfoWords& words) {
+int record_info(const RecordingInfoWords& words) {
   const auto file = File::open(words.recording, File::Access::kRead);
   if (!file) return print_error(file.error());
   const auto summary = lab::summarize_recording(*file);
@@ -93,13 +93,13 @@ int run(const LogWords& words, std::string_view verb, const Result<lab::LogCount
 }
 
 void add_info(CommandLine& line, CLI::App& record) {
-  auto words = std::make_shared<InfoWords>();
+  auto words = std::make_shared<RecordingInfoWords>();
   CLI::App* const command =
       record.add_subcommand("info", "What is in a recording: the disk, its requests, its marks");
   command->add_option("recording", words->recording, "the file; only read")->required();
   command->add_flag("--marks", words->lists_marks, "each mark, with the number of its event");
   command->add_flag("--json", words->as_json, "one JSON document");
-  command->callback([&line, words] { line.exit_code = info(*words); });
+  command->callback([&line, words] { line.exit_code = record_info(*words); });
 }
 
 void add_import(CommandLine& line, CLI::App& record) {

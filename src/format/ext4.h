@@ -36,6 +36,8 @@ namespace powercut {
 
 inline constexpr std::uint64_t kSuperblockOffset = 1024;  // bytes from the start of the device
 inline constexpr std::size_t kSuperblockBytes = 1024;
+// Of the superblock of a file system or of a journal's device.
+std::uint32_t superblock_checksum(Bytes block);
 inline constexpr std::size_t kBlockAreaBytes = 60;
 inline constexpr std::uint16_t kExtentDepthMax = 5;
 
@@ -323,6 +325,8 @@ struct ExtentNode {
 
 // ---- directories
 // -----------------------------------------------------------------------------------
+
+inline constexpr std::uint8_t kDirectoryFileType = 2;
 
 struct DirectoryRecord {
   InodeNo inode;                   // 0: unused

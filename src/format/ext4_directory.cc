@@ -24,19 +24,19 @@ std::uint16_t stored_record_length(std::uint32_t length, std::uint32_t block_byt
 
 namespace {
 
-constexpr std::size_t kFixedBytes = sizeof(disk::DirEntry);
-constexpr std::size_t kTailBytes = sizeof(disk::DirTail);
+constexpr std::size_t kDirEntryBytes = sizeof(disk::DirEntry);
+constexpr std::size_t kDirTailBytes = sizeof(disk::DirTail);
 
 std::size_t records_end(const Superblock& superblock) {
-  return superblock.block_bytes() - (superblock.has_metadata_checksums() ? kTailBytes : 0);
+  return superblock.block_bytes() - (superblock.has_metadata_checksums() ? kDirTailBytes : 0);
 }
 
-Result<void> verify_tail(Bytes block, BlockNo place, const OwnerSeed& owner,
-                         const Superblock& superblock) {
+Result<void> verify_dir_tail(Bytes block, BlockNo place, const OwnerSeed& owner,
+                             const Superblock& superblock) {
   if (kFuzzing || !superblock.has_metadata_checksums()) return {};
   const std::size_t at = records_end(superblock);
   const auto tail = TRY(load<disk::DirTail>(block, at));
-  if (tail.zero_inode.value() != 0 || tail.record_bytes.value() != kTailBytes ||
+  if (tail.zero_inode.value() != 0 || tail.record_bytes.value() != kDirTailBytes ||
       tail.zero_name != 0 || tail.file_type != disk::kDirectoryTailType) {
     return fail(Errc::kChecksum, "directory block: no checksum at its end", place.value());
   }
@@ -60,18 +60,18 @@ Result<void> check_name(const DirectoryRecord& record, std::uint64_t place) {
 // Reads the record at `at`.
 Result<DirectoryRecord> parse_record(Bytes region, std::size_t at, std::uint64_t place,
                                      const Superblock& superblock) {
-  if (region.size() - at < kFixedBytes) {
+  if (region.size() - at < kDirEntryBytes) {
     return fail(Errc::kCorrupt, "directory entry: length", place);
   }
   const auto stored = TRY(load<disk::DirEntry>(region, at));
   DirectoryRecord record;
   record.inode = InodeNo(stored.inode);
   record.record_bytes = record_length(stored.record_bytes, superblock.block_bytes());
-  if (record.record_bytes < kFixedBytes || record.record_bytes % 4 != 0 ||
+  if (record.record_bytes < kDirEntryBytes || record.record_bytes % 4 != 0 ||
       record.record_bytes > region.size() - at) {
     return fail(Errc::kCorrupt, "directory entry: length", place);
   }
-  if (stored.name_bytes > record.record_bytes - kFixedBytes) {
+  if (stored.name_bytes > record.record_bytes - kDirEntryBytes) {
     return fail(Errc::kCorrupt, "directory entry: name longer than the entry", place);
   }
   if (record.inode.value() > superblock.inode_count) {
@@ -82,7 +82,7 @@ Result<DirectoryRecord> parse_record(Bytes region, std::size_t at, std::uint64_t
   } else if (stored.file_type != 0 && record.inode.value() != 0) {
     return fail(Errc::kCorrupt, "directory entry: name over 255 bytes", place);
   }
-  record.name.assign(reinterpret_cast<const char*>(region.data()) + at + kFixedBytes,
+  record.name.assign(reinterpret_cast<const char*>(region.data()) + at + kDirEntryBytes,
                      stored.name_bytes);
   TRY(check_name(record, place));
   return record;
@@ -107,7 +107,7 @@ void encode_records(const std::vector<DirectoryRecord>& records, MutableBytes re
   std::size_t at = 0;
   for (const DirectoryRecord& record : records) {
     CHECK(record.record_bytes % 4 == 0 && record.name.size() <= 255 &&
-              record.record_bytes >= kFixedBytes + record.name.size() &&
+              record.record_bytes >= kDirEntryBytes + record.name.size() &&
               record.record_bytes <= region.size() - at,
           "directory: a record that does not fit");
     disk::DirEntry stored;
@@ -119,7 +119,7 @@ void encode_records(const std::vector<DirectoryRecord>& records, MutableBytes re
     stored.name_bytes = static_cast<std::uint8_t>(record.name.size());
     if (superblock.has(Ext4Incompat::kFileType)) stored.file_type = record.file_type;
     store(region, at, stored);
-    std::memcpy(region.data() + at + kFixedBytes, record.name.data(), record.name.size());
+    std::memcpy(region.data() + at + kDirEntryBytes, record.name.data(), record.name.size());
     at += record.record_bytes;
   }
   CHECK(at == region.size(), "directory: records that do not fill it");
@@ -130,7 +130,7 @@ Result<DirectoryBlock> DirectoryBlock::parse(Bytes block, BlockNo place, const O
   if (block.size() != superblock.block_bytes()) {
     return fail(Errc::kCorrupt, "directory block: length", place.value());
   }
-  TRY(verify_tail(block, place, owner, superblock));
+  TRY(verify_dir_tail(block, place, owner, superblock));
   DirectoryBlock directory;
   directory.records =
       TRY(parse_records(block.first(records_end(superblock)), place.value(), superblock));
@@ -144,7 +144,7 @@ void DirectoryBlock::encode(MutableBytes block, const OwnerSeed& owner,
   encode_records(records, block.first(end), superblock);
   if (!superblock.has_metadata_checksums()) return;
   disk::DirTail tail{};
-  tail.record_bytes = static_cast<std::uint16_t>(kTailBytes);
+  tail.record_bytes = static_cast<std::uint16_t>(kDirTailBytes);
   tail.file_type = disk::kDirectoryTailType;
   tail.checksum = crc32c(owner.seed, Bytes(block).first(end));
   store(block, end, tail);

@@ -36,6 +36,7 @@
 namespace powercut::disk {
 
 inline constexpr std::uint16_t kExt4Magic = 0xEF53;
+inline constexpr std::uint32_t kLogBlockSizeMax = 6;  // 64 KiB
 inline constexpr std::uint16_t kExtentMagic = 0xF30A;
 inline constexpr std::uint8_t kExt4ChecksumCrc32c = 1;
 inline constexpr std::uint8_t kDirectoryTailType = 0xDE;

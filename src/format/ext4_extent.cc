@@ -7,23 +7,23 @@
 namespace powercut {
 namespace {
 
-constexpr std::size_t kHeaderBytes = sizeof(disk::ExtentHeader);
+constexpr std::size_t kExtentHeaderBytes = sizeof(disk::ExtentHeader);
 constexpr std::size_t kEntryBytes = sizeof(disk::ExtentLeafEntry);
 static_assert(sizeof(disk::ExtentIndexEntry) == kEntryBytes, "both kinds share their slots");
 
 // Entries that fit.
 std::size_t slots_in(std::size_t bytes) {
-  return (bytes - kHeaderBytes) / kEntryBytes;
+  return (bytes - kExtentHeaderBytes) / kEntryBytes;
 }
 
 // The tail follows the last slot.  Its place depends on the stored capacity: Linux uses all the
 // room, libext2fs one slot less.
 std::size_t tail_at(std::uint16_t capacity) {
-  return kHeaderBytes + capacity * kEntryBytes;
+  return kExtentHeaderBytes + capacity * kEntryBytes;
 }
 
-Result<void> verify_tail(Bytes block, BlockNo place, const OwnerSeed& owner,
-                         const Superblock& superblock) {
+Result<void> verify_extent_tail(Bytes block, BlockNo place, const OwnerSeed& owner,
+                                const Superblock& superblock) {
   if (kFuzzing || !superblock.has_metadata_checksums()) return {};
   const auto header = TRY(load<disk::ExtentHeader>(block, 0));
   const std::size_t at = tail_at(header.capacity);
@@ -35,10 +35,6 @@ Result<void> verify_tail(Bytes block, BlockNo place, const OwnerSeed& owner,
   return {};
 }
 
-BlockNo joined(std::uint32_t low, std::uint16_t high) {
-  return BlockNo(low | (std::uint64_t{high} << 32));
-}
-
 // What must hold for the entries of one node, met one after another.
 class EntryRules {
  public:
@@ -48,7 +44,7 @@ class EntryRules {
   Result<Extent> extent(const disk::ExtentLeafEntry& stored) {
     Extent extent;
     extent.file = FileBlock(stored.file_block);
-    extent.device = joined(stored.device_low, stored.device_high);
+    extent.device = BlockNo(joined(stored.device_low, stored.device_high));
     extent.is_unwritten = stored.length > disk::kUnwrittenBase;
     extent.count = extent.is_unwritten ? std::uint32_t{stored.length} - disk::kUnwrittenBase
                                        : std::uint32_t{stored.length};
@@ -68,7 +64,7 @@ class EntryRules {
 
   Result<ExtentIndex> index(const disk::ExtentIndexEntry& stored) {
     const ExtentIndex entry{FileBlock(stored.file_block),
-                            joined(stored.node_low, stored.node_high)};
+                            BlockNo(joined(stored.node_low, stored.node_high))};
     if (entry.file.value() < next_) {
       return fail(Errc::kCorrupt, "extent index: not after the one before it", where_);
     }
@@ -106,7 +102,7 @@ Result<ExtentNode> parse_entries(Bytes bytes, std::uint64_t where, const Superbl
   node.generation = header.generation;
   EntryRules rules(where, superblock);
   for (std::size_t i = 0; i < header.entries; ++i) {
-    const std::size_t at = kHeaderBytes + i * kEntryBytes;
+    const std::size_t at = kExtentHeaderBytes + i * kEntryBytes;
     if (node.depth == 0) {
       const auto stored = TRY(load<disk::ExtentLeafEntry>(bytes, at));
       node.extents.push_back(TRY(rules.extent(stored)));
@@ -140,7 +136,7 @@ void put_entries(const ExtentNode& node, MutableBytes bytes) {
   header.generation = node.generation;
   store(bytes, 0, header);
   for (std::size_t i = 0; i < entries; ++i) {
-    const std::size_t at = kHeaderBytes + i * kEntryBytes;
+    const std::size_t at = kExtentHeaderBytes + i * kEntryBytes;
     if (node.depth == 0) {
       store(bytes, at, stored_extent(node.extents[i]));
       continue;
@@ -170,7 +166,7 @@ Result<ExtentNode> ExtentNode::parse_block(Bytes block, BlockNo place, std::uint
   if (block.size() != superblock.block_bytes()) {
     return fail(Errc::kCorrupt, "extent block: length", place.value());
   }
-  TRY(verify_tail(block, place, owner, superblock));
+  TRY(verify_extent_tail(block, place, owner, superblock));
   auto node = TRY(parse_entries(block, place.value(), superblock));
   if (node.depth != depth) {
     return fail(Errc::kCorrupt, "extent block: depth is not one less than above", place.value());

@@ -34,12 +34,12 @@ std::uint16_t checksum_of(Bytes stored, std::uint32_t index, const Superblock& s
 }
 
 void take_high(const disk::GroupDescHigh& stored, GroupDescriptor& values) {
-  const auto joined = [](BlockNo low, std::uint32_t high) {
+  const auto with_high = [](BlockNo low, std::uint32_t high) {
     return BlockNo(low.value() | (std::uint64_t{high} << 32));
   };
-  values.block_bitmap = joined(values.block_bitmap, stored.block_bitmap_high);
-  values.inode_bitmap = joined(values.inode_bitmap, stored.inode_bitmap_high);
-  values.inode_table = joined(values.inode_table, stored.inode_table_high);
+  values.block_bitmap = with_high(values.block_bitmap, stored.block_bitmap_high);
+  values.inode_bitmap = with_high(values.inode_bitmap, stored.inode_bitmap_high);
+  values.inode_table = with_high(values.inode_table, stored.inode_table_high);
   values.free_blocks |= std::uint32_t{stored.free_blocks_high} << 16;
   values.free_inodes |= std::uint32_t{stored.free_inodes_high} << 16;
   values.used_directories |= std::uint32_t{stored.used_directories_high} << 16;

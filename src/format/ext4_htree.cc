@@ -8,7 +8,7 @@ namespace powercut {
 namespace {
 
 constexpr std::size_t kSlotBytes = sizeof(disk::HtreeSlot);
-constexpr std::size_t kTailBytes = sizeof(disk::HtreeTail);
+constexpr std::size_t kHtreeTailBytes = sizeof(disk::HtreeTail);
 constexpr std::size_t kRootSlotsAt = sizeof(disk::HtreeRootBlock);
 constexpr std::size_t kNodeSlotsAt = sizeof(disk::DirEntry);
 constexpr std::uint8_t kInfoBytes = 8;
@@ -16,7 +16,7 @@ constexpr std::uint32_t kDotRecordBytes = 12;
 
 // Slots from `at` to the end of the block, or to the tail.
 std::size_t slot_limit(std::size_t at, const Superblock& superblock) {
-  const std::size_t tail = superblock.has_metadata_checksums() ? kTailBytes : 0;
+  const std::size_t tail = superblock.has_metadata_checksums() ? kHtreeTailBytes : 0;
   return (superblock.block_bytes() - at - tail) / kSlotBytes;
 }
 

@@ -18,7 +18,7 @@ bool reaches(std::uint16_t extra_bytes, std::size_t end) {
 #define FIELD_END(field) (offsetof(disk::InodeExtra, field) + sizeof(disk::InodeExtra::field))
 
 // Seconds are a signed 32-bit number; two more bits stand below the nanoseconds.
-Timestamp joined(std::uint32_t low, std::uint32_t extra) {
+Timestamp timestamp_of(std::uint32_t low, std::uint32_t extra) {
   const std::int64_t seconds = static_cast<std::int32_t>(low);
   return {seconds + (std::int64_t{extra & 3} << 32), extra >> 2};
 }
@@ -89,11 +89,11 @@ void take_base(const disk::InodeBase& base, const Superblock& superblock, Inode&
   inode.modify_time = seconds_only(base.modify_time);
   inode.delete_time = base.delete_time;
   inode.links = base.links;
-  inode.sectors = base.sectors_low | (std::uint64_t{base.sectors_high} << 32);
+  inode.sectors = joined(base.sectors_low, base.sectors_high);
   inode.flags = base.flags;
   inode.generation = base.generation;
   inode.block_area = base.block_area;
-  inode.xattr_block = BlockNo(base.xattr_block_low | (std::uint64_t{base.xattr_block_high} << 32));
+  inode.xattr_block = BlockNo(joined(base.xattr_block_low, base.xattr_block_high));
   inode.checksum = base.checksum_low;
 }
 
@@ -104,19 +104,19 @@ void take_extra(const disk::InodeBase& base, const disk::InodeExtra& extra, Inod
     inode.checksum |= std::uint32_t{extra.checksum_high} << 16;
   }
   if (reaches(bytes, FIELD_END(change_time_extra))) {
-    inode.change_time = joined(base.change_time, extra.change_time_extra);
+    inode.change_time = timestamp_of(base.change_time, extra.change_time_extra);
   }
   if (reaches(bytes, FIELD_END(modify_time_extra))) {
-    inode.modify_time = joined(base.modify_time, extra.modify_time_extra);
+    inode.modify_time = timestamp_of(base.modify_time, extra.modify_time_extra);
   }
   if (reaches(bytes, FIELD_END(access_time_extra))) {
-    inode.access_time = joined(base.access_time, extra.access_time_extra);
+    inode.access_time = timestamp_of(base.access_time, extra.access_time_extra);
   }
   if (reaches(bytes, FIELD_END(create_time))) {
     inode.create_time = seconds_only(extra.create_time);
   }
   if (reaches(bytes, FIELD_END(create_time_extra))) {
-    inode.create_time = joined(extra.create_time, extra.create_time_extra);
+    inode.create_time = timestamp_of(extra.create_time, extra.create_time_extra);
   }
   if (reaches(bytes, FIELD_END(project))) inode.project = extra.project;
 }

@@ -7,14 +7,8 @@
 namespace powercut {
 namespace {
 
-constexpr std::uint32_t kLogBlockSizeMax = 6;
-
 bool has_checksum(const disk::SuperBlock& stored) {
   return (stored.ro_compat & static_cast<std::uint32_t>(Ext4RoCompat::kMetadataChecksum)) != 0;
-}
-
-std::uint32_t checksum_of(Bytes block) {
-  return crc32c(~0u, block.first(offsetof(disk::SuperBlock, checksum)));
 }
 
 }  // namespace
@@ -32,17 +26,17 @@ Result<JournalDeviceSuperblock> JournalDeviceSuperblock::parse(Bytes block) {
       return fail(Errc::kUnsupported, "journal device: checksum type other than crc32c",
                   stored.checksum_type);
     }
-    if (!kFuzzing && checksum_of(block) != stored.checksum.value()) {
+    if (!kFuzzing && superblock_checksum(block) != stored.checksum.value()) {
       return fail(Errc::kChecksum, "journal device: superblock checksum", stored.checksum);
     }
   }
-  if (stored.log_block_size > kLogBlockSizeMax) {
+  if (stored.log_block_size > disk::kLogBlockSizeMax) {
     return fail(Errc::kUnsupported, "journal device: block size over 64 KiB",
                 stored.log_block_size);
   }
   JournalDeviceSuperblock values;
   values.log_block_size = stored.log_block_size;
-  values.block_count = stored.block_count_low | (std::uint64_t{stored.block_count_high} << 32);
+  values.block_count = joined(stored.block_count_low, stored.block_count_high);
   values.uuid = stored.uuid;
   values.checksum = stored.checksum;
   if (values.block_count <= values.journal_block().value()) {
@@ -61,7 +55,7 @@ void JournalDeviceSuperblock::encode(MutableBytes block) const {
   stored.block_count_low = static_cast<std::uint32_t>(block_count);
   stored.block_count_high = static_cast<std::uint32_t>(block_count >> 32);
   stored.uuid = uuid;
-  if (has_checksum(stored)) stored.checksum = checksum_of(bytes_of(stored));
+  if (has_checksum(stored)) stored.checksum = superblock_checksum(bytes_of(stored));
   store(block, 0, stored);
 }
 

@@ -16,13 +16,6 @@ std::uint32_t checksum_of(Bytes block, const Superblock& superblock) {
   return crc32c(superblock.checksum_seed(), block.first(offsetof(disk::MmpRecord, checksum)));
 }
 
-template <std::size_t kBytes>
-std::string_view text_of(const std::array<std::uint8_t, kBytes>& bytes) {
-  const auto end = std::find(bytes.begin(), bytes.end(), std::uint8_t{0});
-  return {reinterpret_cast<const char*>(bytes.data()),
-          static_cast<std::size_t>(end - bytes.begin())};
-}
-
 }  // namespace
 
 std::string_view mmp_state_name(MmpState state) {
@@ -79,10 +72,10 @@ MmpState MmpBlock::state() const {
 }
 
 std::string_view MmpBlock::node() const {
-  return text_of(node_bytes);
+  return text_in_field(node_bytes);
 }
 std::string_view MmpBlock::device() const {
-  return text_of(device_bytes);
+  return text_in_field(device_bytes);
 }
 
 }  // namespace powercut

@@ -9,6 +9,7 @@
 
 #include "base/stored_int.h"
 #include "tests/support/e2fs_image.h"
+#include "tests/support/files.h"
 #include "tests/support/loop_mount.h"
 #include "tests/support/raw_ext4.h"
 
@@ -19,13 +20,6 @@ using testing::E2fsImage;
 using testing::LoopMount;
 using testing::RawExt4;
 using testing::TemporaryFolder;
-
-std::vector<std::uint8_t> bytes_of(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::vector<std::uint8_t> bytes(std::filesystem::file_size(path));
-  file.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  return bytes;
-}
 
 // The numbers in all blocks of the orphan file, each block parsed and encoded to its own bytes.
 std::vector<std::uint32_t> orphans_in(RawExt4& disk) {
@@ -92,7 +86,7 @@ TEST(OrphanBlock, OfTheRunningKernelHoldsTheOpenFilesWithoutNames) {
   ASSERT_EQ(testing::run_shell("cp '" + image.path().string() + "' '" + copy + "'").status, 0);
   open_files.clear();
   ASSERT_TRUE(mount.unmount()) << mount.log();
-  auto disk = RawExt4::open(bytes_of(copy));
+  auto disk = RawExt4::open(testing::read_file(copy));
   ASSERT_TRUE(disk);
   EXPECT_TRUE(disk->superblock.has(Ext4RoCompat::kOrphanPresent));
   std::vector<std::uint32_t> found = orphans_in(*disk);

@@ -10,16 +10,11 @@
 namespace powercut {
 namespace {
 
-constexpr std::uint32_t kLogBlockSizeMax = 6;  // 64 KiB
 constexpr std::uint32_t kFirstInodeOfRevision0 = 11;
 constexpr std::uint16_t kInodeBytesOfRevision0 = 128;
 constexpr std::uint16_t kSmallDescriptorBytes = 32;
 constexpr std::uint16_t kLargeDescriptorBytes = 64;
 constexpr std::uint16_t kDescriptorBytesMax = 1024;
-
-std::uint64_t joined(std::uint32_t low, std::uint32_t high) {
-  return (std::uint64_t{high} << 32) | low;
-}
 
 std::uint32_t low_half(std::uint64_t value) {
   return static_cast<std::uint32_t>(value);
@@ -29,10 +24,6 @@ std::uint32_t high_half(std::uint64_t value) {
 }
 std::uint8_t high_byte(std::uint64_t seconds) {
   return static_cast<std::uint8_t>(seconds >> 32);
-}
-
-std::uint32_t checksum_of(Bytes block) {
-  return crc32c(~0u, block.first(offsetof(disk::SuperBlock, checksum)));
 }
 
 bool has_bit(std::uint32_t word, Ext4RoCompat feature) {
@@ -150,7 +141,7 @@ Result<void> check_features(const Superblock& values) {
 
 // Sizes first: all else is measured with them.
 Result<void> check_sizes(const Superblock& values) {
-  if (values.log_block_size > kLogBlockSizeMax) {
+  if (values.log_block_size > disk::kLogBlockSizeMax) {
     return fail(Errc::kUnsupported, "superblock: block size over 64 KiB", values.log_block_size);
   }
   const std::uint32_t block_bytes = values.block_bytes();
@@ -331,14 +322,11 @@ void put_places(const Superblock& values, disk::SuperBlock& stored) {
   stored.orphan_file_inode = values.orphan_file_inode.value();
 }
 
-template <std::size_t kBytes>
-std::string_view text_of(const std::array<std::uint8_t, kBytes>& bytes) {
-  const auto end = std::find(bytes.begin(), bytes.end(), std::uint8_t{0});
-  return {reinterpret_cast<const char*>(bytes.data()),
-          static_cast<std::size_t>(end - bytes.begin())};
-}
-
 }  // namespace
+
+std::uint32_t superblock_checksum(Bytes block) {
+  return crc32c(~0u, block.first(offsetof(disk::SuperBlock, checksum)));
+}
 
 Result<Superblock> Superblock::parse(Bytes block, std::uint64_t device_bytes) {
   const auto stored = TRY(load<disk::SuperBlock>(block, 0));
@@ -353,7 +341,7 @@ Result<Superblock> Superblock::parse(Bytes block, std::uint64_t device_bytes) {
     values.ro_compat = stored.ro_compat;
   }
   if (!kFuzzing && has_bit(values.ro_compat, Ext4RoCompat::kMetadataChecksum) &&
-      checksum_of(block) != stored.checksum.value()) {
+      superblock_checksum(block) != stored.checksum.value()) {
     return fail(Errc::kChecksum, "superblock: checksum", stored.checksum);
   }
   take_counts(stored, values);
@@ -373,18 +361,18 @@ void Superblock::encode(MutableBytes block) const {
   put_counts(*this, stored);
   put_history(*this, stored);
   put_places(*this, stored);
-  if (has_metadata_checksums()) stored.checksum = checksum_of(bytes_of(stored));
+  if (has_metadata_checksums()) stored.checksum = superblock_checksum(bytes_of(stored));
   store(block, 0, stored);
 }
 
 std::string_view ErrorRecord::function() const {
-  return text_of(function_bytes);
+  return text_in_field(function_bytes);
 }
 std::string_view Superblock::label() const {
-  return text_of(label_bytes);
+  return text_in_field(label_bytes);
 }
 std::string_view Superblock::last_mounted() const {
-  return text_of(last_mounted_bytes);
+  return text_in_field(last_mounted_bytes);
 }
 
 std::uint32_t Superblock::group_count() const {

@@ -10,7 +10,7 @@
 namespace powercut {
 namespace {
 
-constexpr std::size_t kFixedBytes = sizeof(disk::XattrEntry);
+constexpr std::size_t kXattrEntryBytes = sizeof(disk::XattrEntry);
 constexpr std::size_t kEndBytes = sizeof(Le32);                    // behind the last entry
 constexpr std::uint32_t kStoredValueMax = std::uint32_t{1} << 24;  // of a value inode
 
@@ -44,11 +44,11 @@ Result<void> check_value_inode(const XattrEntry& entry, const Region& region,
 // The entry at `at`, without its value.
 Result<XattrEntry> parse_entry(const Region& region, std::size_t at, const Superblock& superblock) {
   const std::size_t room = region.bytes.size() - at;
-  if (room < kFixedBytes) {
+  if (room < kXattrEntryBytes) {
     return fail(Errc::kCorrupt, "attribute: entry past the end", region.place);
   }
   const auto stored = TRY(load<disk::XattrEntry>(region.bytes, at));
-  if (room - kFixedBytes < stored.name_bytes) {
+  if (room - kXattrEntryBytes < stored.name_bytes) {
     return fail(Errc::kCorrupt, "attribute: name past the end", region.place);
   }
   XattrEntry entry;
@@ -57,7 +57,7 @@ Result<XattrEntry> parse_entry(const Region& region, std::size_t at, const Super
   entry.value_offset = stored.value_offset;
   entry.value_bytes = stored.value_bytes;
   entry.hash = stored.hash;
-  const auto* name = reinterpret_cast<const char*>(region.bytes.data()) + at + kFixedBytes;
+  const auto* name = reinterpret_cast<const char*>(region.bytes.data()) + at + kXattrEntryBytes;
   entry.name.assign(name, stored.name_bytes);
   if (entry.name.find('\0') != std::string::npos) {
     return fail(Errc::kCorrupt, "attribute: a zero byte in its name", region.place);
@@ -90,7 +90,7 @@ Result<std::vector<XattrEntry>> parse_entries(const Region& region, const Superb
     }
     if (TRY(load<Le32>(region.bytes, at)).value() == 0) break;
     entries.push_back(TRY(parse_entry(region, at, superblock)));
-    at += padded(kFixedBytes + entries.back().name.size());
+    at += padded(kXattrEntryBytes + entries.back().name.size());
   }
   for (XattrEntry& entry : entries) TRY(take_value(region, at + kEndBytes, entry));
   return entries;
@@ -109,9 +109,10 @@ void encode_entries(const std::vector<XattrEntry>& entries, MutableBytes region,
     stored.value_bytes = entry.value_bytes;
     stored.hash = entry.hash;
     store(region, at, stored);
-    CHECK(region.size() - at - kFixedBytes >= entry.name.size(), "attribute: a name past the end");
-    std::ranges::copy(entry.name, region.subspan(at + kFixedBytes).begin());
-    at += padded(kFixedBytes + entry.name.size());
+    CHECK(region.size() - at - kXattrEntryBytes >= entry.name.size(),
+          "attribute: a name past the end");
+    std::ranges::copy(entry.name, region.subspan(at + kXattrEntryBytes).begin());
+    at += padded(kXattrEntryBytes + entry.name.size());
   }
   store(region, at, Le32(0));
   for (const XattrEntry& entry : entries) {

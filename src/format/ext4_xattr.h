@@ -85,6 +85,8 @@ enum class NameBytes : std::uint8_t { kUnsigned, kSigned };
 std::uint32_t xattr_hash(std::string_view name, Bytes value, NameBytes bytes = {});
 // The hash of an entry whose value, with that hash of its own, is in an inode.
 std::uint32_t xattr_hash(std::string_view name, std::uint32_t value_hash, NameBytes bytes = {});
+// Whether an entry has the hash of its name and the value beside it.
+bool has_xattr_hash(const XattrEntry& entry);
 // The hash of a block: by it Linux finds blocks to share.  0, not to be shared, if an entry has
 // none.  debugfs writes 0.
 std::uint32_t xattr_block_hash(const std::vector<XattrEntry>& entries);

@@ -72,6 +72,11 @@ std::uint32_t xattr_hash(std::string_view name, std::uint32_t value_hash, NameBy
   return with_word(name_hash(name, bytes), value_hash);
 }
 
+bool has_xattr_hash(const XattrEntry& entry) {
+  return entry.hash == xattr_hash(entry.name, entry.value) ||
+         entry.hash == xattr_hash(entry.name, entry.value, NameBytes::kSigned);
+}
+
 std::uint32_t xattr_block_hash(const std::vector<XattrEntry>& entries) {
   std::uint32_t hash = 0;
   for (const XattrEntry& entry : entries) {
@@ -89,7 +94,7 @@ Result<ValueInode> ValueInode::parse(Bytes stored) {
   const auto base = TRY(load<disk::InodeBase>(stored, 0));
   ValueInode value;
   value.value_hash = base.access_time;
-  value.references = (std::uint64_t{base.change_time} << 32) | base.version_low;
+  value.references = joined(base.version_low, base.change_time);
   value.parent = InodeNo(base.modify_time);
   return value;
 }

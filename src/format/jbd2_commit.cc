@@ -6,13 +6,13 @@
 namespace powercut {
 namespace {
 
-constexpr HeaderWords kWords = {"commit block: magic", "commit block: block type",
-                                "commit block: tid"};
+constexpr HeaderWords kCommitWords = {"commit block: magic", "commit block: block type",
+                                      "commit block: tid"};
 
 }  // namespace
 
 Result<CommitBlock> parse_commit(Bytes block, const JournalFormat& format, Tid expected) {
-  TRY(check_journal_header(block, format, JournalBlockType::kCommit, expected, kWords));
+  TRY(check_journal_header(block, format, JournalBlockType::kCommit, expected, kCommitWords));
   const auto stored = TRY(load<disk::CommitBlock>(block, 0));
   CommitBlock result;
   result.tid = expected;

@@ -5,7 +5,8 @@
 namespace powercut {
 namespace {
 
-constexpr HeaderWords kWords = {"descriptor: magic", "descriptor: block type", "descriptor: tid"};
+constexpr HeaderWords kDescriptorWords = {"descriptor: magic", "descriptor: block type",
+                                          "descriptor: tid"};
 
 struct FlaggedTag {
   Tag tag;
@@ -20,10 +21,6 @@ FlaggedTag flagged(BlockNo block, std::uint32_t checksum, std::uint16_t flags) {
   return result;
 }
 
-BlockNo joined(std::uint32_t low, std::uint32_t high) {
-  return BlockNo(std::uint64_t{high} << 32 | low);
-}
-
 // `tags` ends where the tail begins.
 Result<FlaggedTag> load_tag(Bytes tags, std::size_t offset, const JournalFormat& format) {
   if (offset > tags.size() || tags.size() - offset < format.tag_bytes()) {
@@ -32,14 +29,14 @@ Result<FlaggedTag> load_tag(Bytes tags, std::size_t offset, const JournalFormat&
   if (format.checksum == ChecksumKind::kV3) {
     const auto stored = TRY(load<disk::Tag16>(tags, offset));
     const std::uint32_t high = format.is_64bit ? stored.block_high.value() : 0;
-    return flagged(joined(stored.block_low, high), stored.checksum, stored.flags);
+    return flagged(BlockNo(joined(stored.block_low, high)), stored.checksum, stored.flags);
   }
   const auto stored = TRY(load<disk::Tag8>(tags, offset));
   const std::uint32_t checksum =
       format.checksum == ChecksumKind::kV2 ? std::uint32_t{stored.checksum} : 0;
-  if (!format.is_64bit) return flagged(joined(stored.block_low, 0), checksum, stored.flags);
+  if (!format.is_64bit) return flagged(BlockNo(stored.block_low), checksum, stored.flags);
   const auto wide = TRY(load<disk::Tag12>(tags, offset));
-  return flagged(joined(stored.block_low, wide.block_high), checksum, stored.flags);
+  return flagged(BlockNo(joined(stored.block_low, wide.block_high)), checksum, stored.flags);
 }
 
 // Bytes from this tag to the next.
@@ -83,7 +80,8 @@ std::uint16_t flags_of(const Tag& tag, bool is_first, bool is_last) {
 }  // namespace
 
 Result<std::vector<Tag>> parse_descriptor(Bytes block, const JournalFormat& format, Tid expected) {
-  TRY(check_journal_header(block, format, JournalBlockType::kDescriptor, expected, kWords));
+  TRY(check_journal_header(block, format, JournalBlockType::kDescriptor, expected,
+                           kDescriptorWords));
   const Bytes tags = block.first(block.size() - format.tail_bytes());
   std::vector<Tag> result;
   // Each turn moves at least a tag forward, and load_tag stops at the end.

@@ -10,7 +10,7 @@
 namespace powercut {
 namespace {
 
-constexpr std::size_t kHeaderBytes = sizeof(disk::FastCommitTagHeader);
+constexpr std::size_t kTagHeaderBytes = sizeof(disk::FastCommitTagHeader);
 
 // Each false if `value` is too short.
 bool take_add_range(Bytes value, FastCommitRecord& record) {
@@ -18,7 +18,7 @@ bool take_add_range(Bytes value, FastCommitRecord& record) {
   if (!stored) return false;
   record.inode = InodeNo(stored->inode);
   record.file = FileBlock(stored->file_block);
-  record.device = BlockNo(std::uint64_t{stored->device_high} << 32 | stored->device_low);
+  record.device = BlockNo(joined(stored->device_low, stored->device_high));
   record.is_unwritten = stored->count > disk::kFastCommitUnwrittenBase;
   record.count = std::uint32_t{stored->count} -
                  (record.is_unwritten ? disk::kFastCommitUnwrittenBase : std::uint32_t{0});
@@ -87,22 +87,22 @@ class Walker {
   bool begins_rightly() const {
     const auto head = load<disk::FastCommitHead>(area_, 0);
     return head && head->tag.value() == disk::kFastCommitHeadTag &&
-           head->length >= sizeof(*head) - kHeaderBytes && head->features.value() == 0 &&
+           head->length >= sizeof(*head) - kTagHeaderBytes && head->features.value() == 0 &&
            Tid(head->tid) == expected_;
   }
 
   // Each turn moves at least a header forward.  False where the area ends.
   bool walk_block(std::size_t block) {
     const std::size_t end = block + block_bytes_;
-    for (std::size_t offset = block; end - offset >= kHeaderBytes;) {
+    for (std::size_t offset = block; end - offset >= kTagHeaderBytes;) {
       const auto header = *load<disk::FastCommitTagHeader>(area_, offset);
       const std::size_t length = header.length;
-      if (length > end - offset - kHeaderBytes) return false;
+      if (length > end - offset - kTagHeaderBytes) return false;
       FastCommitRecord record;
       record.tag = static_cast<FastCommitTag>(header.tag.value());
       record.offset = offset;
-      if (!take(std::move(record), area_.subspan(offset + kHeaderBytes, length))) return false;
-      offset += kHeaderBytes + length;
+      if (!take(std::move(record), area_.subspan(offset + kTagHeaderBytes, length))) return false;
+      offset += kTagHeaderBytes + length;
     }
     return true;
   }
@@ -110,7 +110,7 @@ class Walker {
   bool take(FastCommitRecord record, Bytes value) {
     if (!take_value(value, record)) return false;
     if (record.tag == FastCommitTag::kTail) return take_tail(value, std::move(record));
-    sum_ = crc32c(sum_, area_.subspan(record.offset, kHeaderBytes + value.size()));
+    sum_ = crc32c(sum_, area_.subspan(record.offset, kTagHeaderBytes + value.size()));
     if (record.tag != FastCommitTag::kPad) pending_.push_back(std::move(record));
     return true;
   }
@@ -118,7 +118,7 @@ class Walker {
   bool take_tail(Bytes value, FastCommitRecord record) {
     const auto stored = load<disk::FastCommitTail>(value, 0);
     if (!stored || Tid(stored->tid) != expected_) return false;
-    constexpr std::size_t kSummed = kHeaderBytes + offsetof(disk::FastCommitTail, checksum);
+    constexpr std::size_t kSummed = kTagHeaderBytes + offsetof(disk::FastCommitTail, checksum);
     sum_ = crc32c(sum_, area_.subspan(record.offset, kSummed));
     if (!kFuzzing && stored->checksum.value() != sum_) return false;
     pending_.push_back(std::move(record));
@@ -162,7 +162,7 @@ FastCommitArea fast_commit_area(const JournalSuperblock& superblock) {
 }
 
 std::optional<FastCommits> parse_fast_commits(Bytes area, std::uint32_t block_bytes, Tid expected) {
-  CHECK(block_bytes >= kHeaderBytes, "a block holds a record");
+  CHECK(block_bytes >= kTagHeaderBytes, "a block holds a record");
   return Walker(area, block_bytes, expected).run();
 }
 

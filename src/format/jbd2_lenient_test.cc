@@ -10,9 +10,9 @@ namespace {
 
 using Block = std::vector<std::uint8_t>;
 
-constexpr Tid kTid{9};
+constexpr Tid kLenientTid{9};
 
-std::vector<JournalFormat> all_formats() {
+std::vector<JournalFormat> small_formats() {
   std::vector<JournalFormat> formats;
   for (const ChecksumKind kind :
        {ChecksumKind::kNone, ChecksumKind::kV1, ChecksumKind::kV2, ChecksumKind::kV3}) {
@@ -28,17 +28,17 @@ Block endless_descriptor(const JournalFormat& format, std::uint32_t count) {
   std::vector<Tag> tags;
   for (std::uint32_t i = 0; i < count; ++i) tags.push_back({BlockNo(100 + i)});
   Block block(format.block_bytes);
-  encode_descriptor(block, format, kTid, tags);
+  encode_descriptor(block, format, kLenientTid, tags);
   const std::size_t last = 12 + (count - 1) * format.tag_bytes() + (count > 1 ? 16 : 0);
   block[last + 7] &= 0xF7;
   return block;
 }
 
 TEST(LenientJournal, TagsWithoutALastOne) {
-  for (const JournalFormat& format : all_formats()) {
+  for (const JournalFormat& format : small_formats()) {
     const std::uint32_t most = format.tags_per_descriptor();
     const Block full = endless_descriptor(format, most);
-    EXPECT_FALSE(parse_descriptor(full, format, kTid));
+    EXPECT_FALSE(parse_descriptor(full, format, kLenientTid));
     const auto tags = tags_that_fit(full, format);
     ASSERT_EQ(tags.size(), most);
     EXPECT_EQ(tags.back().block, BlockNo(99 + most));
@@ -54,11 +54,11 @@ TEST(LenientJournal, TagsWithoutALastOne) {
 }
 
 TEST(LenientJournal, RevokesOfAnyCount) {
-  for (const JournalFormat& format : all_formats()) {
+  for (const JournalFormat& format : small_formats()) {
     const std::uint32_t record = format.is_64bit ? 8 : 4;
     const std::uint32_t end = format.block_bytes - format.tail_bytes();
     Block block(format.block_bytes);
-    encode_revoke(block, format, kTid, {BlockNo(7), BlockNo(8)});
+    encode_revoke(block, format, kLenientTid, {BlockNo(7), BlockNo(8)});
     struct Case {
       std::uint32_t used;
       std::optional<std::size_t> records;
@@ -86,9 +86,9 @@ TEST(LenientJournal, RevokesOfAnyCount) {
 }
 
 TEST(LenientJournal, ACommitBlockTornBehindItsHeader) {
-  for (const JournalFormat& format : all_formats()) {
+  for (const JournalFormat& format : small_formats()) {
     Block block(format.block_bytes);
-    encode_commit(block, format, {.tid = kTid, .checksum = 4, .seconds = 1'700'000'000});
+    encode_commit(block, format, {.tid = kLenientTid, .checksum = 4, .seconds = 1'700'000'000});
     EXPECT_TRUE(commit_head_checksum(block, format).matches());
     const bool sums_itself = format.tail_bytes() != 0;
     for (const std::size_t offset : {std::size_t{63}, std::size_t{64}, std::size_t{1023}}) {

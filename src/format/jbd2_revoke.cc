@@ -5,8 +5,8 @@
 namespace powercut {
 namespace {
 
-constexpr HeaderWords kWords = {"revoke block: magic", "revoke block: block type",
-                                "revoke block: tid"};
+constexpr HeaderWords kRevokeWords = {"revoke block: magic", "revoke block: block type",
+                                      "revoke block: tid"};
 
 std::size_t record_bytes(const JournalFormat& format) {
   return format.is_64bit ? sizeof(Be64) : sizeof(Be32);
@@ -15,7 +15,7 @@ std::size_t record_bytes(const JournalFormat& format) {
 }  // namespace
 
 Result<std::vector<BlockNo>> parse_revoke(Bytes block, const JournalFormat& format, Tid expected) {
-  TRY(check_journal_header(block, format, JournalBlockType::kRevoke, expected, kWords));
+  TRY(check_journal_header(block, format, JournalBlockType::kRevoke, expected, kRevokeWords));
   const auto header = TRY(load<disk::RevokeHeader>(block, 0));
   const std::uint32_t used = header.used_bytes;
   if (used < sizeof(header) || (used - sizeof(header)) % record_bytes(format) != 0) {

@@ -15,12 +15,12 @@ namespace {
 
 using Block = std::vector<std::uint8_t>;
 
-constexpr ChecksumKind kKinds[] = {ChecksumKind::kNone, ChecksumKind::kV1, ChecksumKind::kV2,
-                                   ChecksumKind::kV3};
+constexpr ChecksumKind kChecksumKinds[] = {ChecksumKind::kNone, ChecksumKind::kV1,
+                                           ChecksumKind::kV2, ChecksumKind::kV3};
 
 std::vector<JournalFormat> all_formats() {
   std::vector<JournalFormat> formats;
-  for (const ChecksumKind kind : kKinds) {
+  for (const ChecksumKind kind : kChecksumKinds) {
     for (const bool is_64bit : {false, true}) {
       for (const std::uint32_t block_bytes : {1024u, 4096u, 65536u}) {
         formats.push_back({block_bytes, kind, is_64bit, 0x12345678});
@@ -277,7 +277,7 @@ TEST(Checksums, SeeEveryBit) {
   EXPECT_EQ(tag_checksum(Block(1024), none, Tid(1)), 0u);
 }
 
-JournalSuperblock plain_superblock() {
+JournalSuperblock plain_journal_superblock() {
   JournalSuperblock result;
   result.block_bytes = 1024;
   result.log_block_count = 1024;
@@ -292,7 +292,7 @@ JournalSuperblock plain_superblock() {
 
 TEST(JournalSuperblockOnDisk, ComesBackAsItWas) {
   Block block(4096, 0xEE);
-  const JournalSuperblock before = plain_superblock();
+  const JournalSuperblock before = plain_journal_superblock();
   before.encode(block);
   const auto after = JournalSuperblock::parse(block);
   ASSERT_TRUE(after) << after.error().what;
@@ -310,7 +310,7 @@ TEST(JournalSuperblockOnDisk, ComesBackAsItWas) {
 }
 
 TEST(JournalSuperblockOnDisk, VersionOneHasNoFeatures) {
-  JournalSuperblock old = plain_superblock();
+  JournalSuperblock old = plain_journal_superblock();
   old.version = JournalBlockType::kSuperblockV1;
   Block block(1024, 0xEE);
   old.encode(block);
@@ -322,7 +322,7 @@ TEST(JournalSuperblockOnDisk, VersionOneHasNoFeatures) {
 }
 
 TEST(JournalSuperblockOnDisk, TheFastCommitAreaIsNotOfTheRing) {
-  JournalSuperblock superblock = plain_superblock();
+  JournalSuperblock superblock = plain_journal_superblock();
   superblock.incompat |= 0x20;
   EXPECT_EQ(superblock.ring_end(), LogBlock(1024 - 256));
   superblock.fast_commit_block_count = 3;
@@ -356,14 +356,14 @@ TEST(JournalSuperblockOnDisk, IsRefused) {
       {"checksum type", Errc::kUnsupported, [](auto& s) { s.checksum_type = 1; }},
   };
   for (const auto& each : cases) {
-    JournalSuperblock bad = plain_superblock();
+    JournalSuperblock bad = plain_journal_superblock();
     each.change(bad);
     Block block(1024);
     bad.encode(block);
     expect_error(JournalSuperblock::parse(block), each.code, each.what);
   }
   Block block(1024);
-  plain_superblock().encode(block);
+  plain_journal_superblock().encode(block);
   expect_error(JournalSuperblock::parse(Bytes(block).first(1023)), Errc::kCorrupt, "past the end");
   block[700] ^= 1;
   expect_error(JournalSuperblock::parse(block), Errc::kChecksum, "checksum");
@@ -373,7 +373,7 @@ TEST(JournalSuperblockOnDisk, IsRefused) {
 }
 
 // What mke2fs and debugfs (e2fsprogs 1.47.0) wrote: a journal with checksums v3 and 64-bit numbers.
-class GoldenBytes : public testing::Test {
+class GoldenBytes : public ::testing::Test {
  protected:
   void SetUp() override {
     put(superblock_, 0x00,

@@ -20,7 +20,7 @@ constexpr Nanoseconds kSumLimit = std::chrono::seconds(600);
 constexpr std::size_t kNamesBytesMax = std::size_t{16} << 20;  // of all names of an index
 constexpr std::size_t kStanzaBytesMax = std::size_t{1} << 20;  // of one package's description
 constexpr std::uint64_t kSpareDiskBytes = std::uint64_t{16} << 20;
-constexpr std::size_t kNameMax = 200;
+constexpr std::size_t kPackageNameMax = 200;
 
 bool is_lower_or_digit(char letter) {
   return (letter >= 'a' && letter <= 'z') || (letter >= '0' && letter <= '9');
@@ -29,7 +29,7 @@ bool is_lower_or_digit(char letter) {
 // Debian's rule for names of packages: lower case, digits, and "+-." after the first.  It also
 // keeps a name from being read as an option, a pattern or a path.
 bool is_package_name(std::string_view name) {
-  if (name.empty() || name.size() > kNameMax || !is_lower_or_digit(name[0])) return false;
+  if (name.empty() || name.size() > kPackageNameMax || !is_lower_or_digit(name[0])) return false;
   return std::all_of(name.begin(), name.end(), [](char letter) {
     return is_lower_or_digit(letter) || letter == '+' || letter == '-' || letter == '.';
   });
@@ -37,7 +37,7 @@ bool is_package_name(std::string_view name) {
 
 // Debian's rule for versions.
 bool is_version(std::string_view version) {
-  if (version.empty() || version.size() > kNameMax) return false;
+  if (version.empty() || version.size() > kPackageNameMax) return false;
   return std::all_of(version.begin(), version.end(), [](char letter) {
     return is_lower_or_digit(letter) || (letter >= 'A' && letter <= 'Z') ||
            std::string_view("+-.:~").find(letter) != std::string_view::npos;

@@ -9,12 +9,12 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "host/file.h"
 #include "host/mounts.h"
 #include "host/process.h"
+#include "host/reap.h"
 
 namespace powercut {
 namespace {
@@ -55,22 +55,6 @@ Result<void> prepare_namespace() {
   ::_exit(kCannotRun);
 }
 
-int code_of(int status) {
-  if (WIFEXITED(status)) return WEXITSTATUS(status);
-  return 128 + (WIFSIGNALED(status) ? WTERMSIG(status) : 0);
-}
-
-// Reaps whoever has ended; the status of `wanted` if it was among them.
-std::optional<int> reap(pid_t wanted) {
-  std::optional<int> found;
-  int status = 0;
-  for (pid_t ended = ::waitpid(-1, &status, WNOHANG); ended > 0;
-       ended = ::waitpid(-1, &status, WNOHANG)) {
-    if (ended == wanted) found = code_of(status);
-  }
-  return found;
-}
-
 bool has_reader(int pipe) {
   struct pollfd looked {
     .fd = pipe, .events = 0, .revents = 0
@@ -81,7 +65,7 @@ bool has_reader(int pipe) {
 int watch(pid_t child) {
   const sigset_t signals = watched_signals();
   for (;;) {
-    if (const auto code = reap(child)) return *code;
+    if (const auto code = reap_ended(child)) return *code;
     if (!has_reader(STDOUT_FILENO)) return 128 + SIGKILL;
     const timespec limit{.tv_sec = 0, .tv_nsec = kLookEveryNanoseconds};
     if (::sigtimedwait(&signals, nullptr, &limit) != SIGTERM) continue;

@@ -12,10 +12,7 @@
 #include "host/file.h"
 
 namespace powercut {
-namespace {
-
-constexpr std::uint64_t kFileMax = std::uint64_t{1} << 30;  // bytes of one file taken in
-constexpr std::size_t kPathMax = 4096;                      // as the kernel's
+namespace cpio {
 
 enum class Kind : std::uint8_t { kFile, kSymlink, kDirectory, kCharacterDevice };
 
@@ -26,6 +23,16 @@ struct Entry {
   std::string target{};  // of a symlink
   dev_t device = 0;
 };
+
+}  // namespace cpio
+
+namespace {
+
+using cpio::Entry;
+using cpio::Kind;
+
+constexpr std::uint64_t kFileMax = std::uint64_t{1} << 30;  // bytes of one file taken in
+constexpr std::size_t kPathMax = 4096;                      // as the kernel's
 
 struct FreeWriter {
   void operator()(::archive* writer) const noexcept { ::archive_write_free(writer); }

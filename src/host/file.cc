@@ -24,7 +24,7 @@ constexpr std::size_t kPiece = std::size_t{1} << 20;  // bytes moved by one call
 constexpr std::size_t kHoleUnit = 4096;               // a zero piece of this size becomes a hole
 constexpr std::uint64_t kOffsetMax = static_cast<std::uint64_t>(INT64_MAX);
 
-Errc code_of(int os_error) noexcept {
+Errc errc_of(int os_error) noexcept {
   switch (os_error) {
     case ENOSPC:
     case EDQUOT: return Errc::kNoSpace;
@@ -199,7 +199,7 @@ Failure os_failure(const char* what, std::string_view detail, int os_error) {
   std::array<char, Detail::kCapacity> text;
   std::snprintf(text.data(), text.size(), "%s%.*s%s%s", is_cut ? "..." : "",
                 static_cast<int>(detail.size()), detail.data(), detail.empty() ? "" : ": ", reason);
-  return fail_with(code_of(os_error), what, text.data(), static_cast<std::uint64_t>(os_error));
+  return fail_with(errc_of(os_error), what, text.data(), static_cast<std::uint64_t>(os_error));
 }
 
 Result<File> File::open(const std::filesystem::path& path, Access access) {

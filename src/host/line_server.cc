@@ -14,7 +14,7 @@
 namespace powercut {
 namespace {
 
-constexpr std::size_t kReadBytes = 8192;  // of one client, before the others have their turn
+constexpr std::size_t kTurnBytes = 8192;  // of one client, before the others have their turn
 constexpr int kQueueLength = 64;          // of clients that wait to be taken
 
 }  // namespace
@@ -80,7 +80,7 @@ void LineServer::take_client() {
 }
 
 bool LineServer::take_input(Client& client) {
-  std::array<char, kReadBytes> buffer;
+  std::array<char, kTurnBytes> buffer;
   const ssize_t count = ::recv(client.socket.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
   if (count < 0) return errno == EAGAIN || errno == EINTR;
   if (count == 0) return false;

@@ -14,8 +14,8 @@ namespace powercut {
 namespace {
 
 constexpr const char* kControl = "/dev/loop-control";
-constexpr int kAttemptsMax = 64;  // others may take the free one before us
-constexpr auto kPause = std::chrono::milliseconds(5);
+constexpr int kAttachesMax = 64;  // others may take the free one before us
+constexpr auto kNodePause = std::chrono::milliseconds(5);
 
 // A device whose node comes late (udev, devtmpfs) is waited for.
 constexpr int kNodeLooksMax = 200;
@@ -28,7 +28,7 @@ Result<Fd> open_node(const std::string& path) {
     if (!may_come || look == kNodeLooksMax) {
       return os_failure("cannot open a loop device", path, errno);
     }
-    std::this_thread::sleep_for(kPause);
+    std::this_thread::sleep_for(kNodePause);
   }
 }
 
@@ -57,7 +57,7 @@ Result<LoopDevice> LoopDevice::attach(const Fd& backing, const Options& options)
   config.info.lo_flags = LO_FLAGS_AUTOCLEAR | LO_FLAGS_DIRECT_IO;
   const std::string name = options.name.substr(0, sizeof config.info.lo_file_name - 1);
   std::copy(name.begin(), name.end(), config.info.lo_file_name);
-  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+  for (int attempt = 0; attempt < kAttachesMax; ++attempt) {
     const int number = ::ioctl(control.get(), LOOP_CTL_GET_FREE);
     if (number < 0) return os_failure("no loop device is free", kControl, errno);
     const std::string path = "/dev/loop" + std::to_string(number);
@@ -84,7 +84,7 @@ bool LoopDevice::comes_free(const Clock& clock, Nanoseconds limit) const {
     const Fd claim(::open(path_.c_str(), O_RDONLY | O_EXCL | O_CLOEXEC));
     if (claim.is_open() || errno != EBUSY) return true;
     if (clock.now() >= end) return false;
-    std::this_thread::sleep_for(kPause);
+    std::this_thread::sleep_for(kNodePause);
   }
 }
 

@@ -11,7 +11,7 @@
 namespace powercut {
 namespace {
 
-constexpr auto kPause = std::chrono::milliseconds(10);
+constexpr auto kBusyPause = std::chrono::milliseconds(10);
 
 }  // namespace
 
@@ -41,7 +41,7 @@ Result<void> unmount(const std::string& place, const Clock& clock, Nanoseconds l
     if (::umount2(place.c_str(), UMOUNT_NOFOLLOW) == 0) return {};
     if (errno != EBUSY) return os_failure("cannot unmount", place, errno);
     if (clock.now() >= end) break;
-    std::this_thread::sleep_for(kPause);
+    std::this_thread::sleep_for(kBusyPause);
   }
   ::umount2(place.c_str(), UMOUNT_NOFOLLOW | MNT_DETACH);
   return fail_with(Errc::kInUse, "cannot unmount: somebody still uses it", place);

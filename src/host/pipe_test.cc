@@ -7,13 +7,15 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "host/test_support.h"
+
 namespace powercut {
 namespace {
 
 using Lines = std::vector<std::string>;
 
-constexpr Nanoseconds kLong =
-    std::chrono::seconds(60);  // a test that passes does not wait that long
+using host_testing::kLong;
+
 constexpr std::size_t kLineMax = LineReader::kLineMax;
 
 // All lines until the writer's end.

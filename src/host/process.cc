@@ -455,4 +455,11 @@ Result<CommandOutcome> run_command(const ProcessOptions& options, Nanoseconds li
   return outcome;
 }
 
+std::string end_of_output(std::string_view output) {
+  constexpr std::size_t kMost = 100;
+  std::string end(output.substr(output.size() - std::min(output.size(), kMost)));
+  std::ranges::replace(end, '\n', ' ');
+  return end;
+}
+
 }  // namespace powercut

@@ -79,6 +79,8 @@ struct CommandOutcome {
 // (killed), kNotFound, kIo, kAborted (interrupted by the user).
 Result<CommandOutcome> run_command(const ProcessOptions& options, Nanoseconds limit,
                                    std::size_t output_bytes_max = std::size_t{1} << 20);
+// The end of what a program said, in one line, short enough for an error's detail.
+std::string end_of_output(std::string_view output);
 // Where `program` is, looked up as Process does; kNotFound.
 Result<std::string> find_program(std::string_view program);
 

@@ -19,11 +19,10 @@ using std::chrono::seconds;
 
 using host_testing::bytes_of_text;
 using host_testing::Folder;
+using host_testing::kLong;
 using host_testing::status_in_child;
 using host_testing::Variable;
 using host_testing::Watched;
-
-constexpr Nanoseconds kLong = seconds(60);  // a test that passes does not wait that long
 
 ProcessOptions shell(const std::string& script) {
   return {.arguments = {"sh", "-c", script}};

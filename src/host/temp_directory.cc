@@ -35,7 +35,7 @@ constexpr std::string_view kPrefix = "powercut-";
 constexpr int kDepthMax = 64;                 // of folders in a folder that is removed
 constexpr std::size_t kNamesMax = 1'000'000;  // looked at in one folder
 constexpr int kSweptMax = 64;                 // stale folders removed by one make()
-constexpr int kAttemptsMax = 8;
+constexpr int kNamesTriedMax = 8;
 
 struct CloseDirectory {
   void operator()(DIR* directory) const noexcept { ::closedir(directory); }
@@ -146,7 +146,7 @@ Result<Fd> take_lock(const std::filesystem::path& folder) {
 Result<TempDirectory> TempDirectory::make(std::string_view purpose) {
   const std::filesystem::path base = base_directory();
   sweep(base);
-  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+  for (int attempt = 0; attempt < kNamesTriedMax; ++attempt) {
     std::string path = (base / (std::string(kPrefix) + std::string(purpose) + "-XXXXXX")).native();
     if (::mkdtemp(path.data()) == nullptr) {
       return os_failure("cannot make a temporary folder (TMPDIR says where)", path, errno);

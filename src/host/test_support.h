@@ -21,6 +21,9 @@ inline Bytes bytes_of_text(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
+inline constexpr Nanoseconds kLong =
+    std::chrono::seconds(60);  // a test that passes does not wait that long
+
 // A folder for one test, removed at its end.
 class Folder {
  public:

@@ -14,13 +14,14 @@
 namespace powercut {
 namespace {
 
-constexpr std::size_t kNameMax = 255;
+constexpr std::size_t kFileNameMax = 255;
 constexpr std::uint32_t kIdBits = 06000;  // set-user-id and set-group-id
 constexpr int kDirectoryFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
 Result<void> check_name(const std::string& name) {
-  const bool is_legal = !name.empty() && name.size() <= kNameMax && name != "." && name != ".." &&
-                        name.find('/') == std::string::npos && name.find('\0') == std::string::npos;
+  const bool is_legal = !name.empty() && name.size() <= kFileNameMax && name != "." &&
+                        name != ".." && name.find('/') == std::string::npos &&
+                        name.find('\0') == std::string::npos;
   if (!is_legal) return fail(Errc::kInvalid, "a name that no directory can have");
   return {};
 }

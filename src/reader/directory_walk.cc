@@ -6,8 +6,6 @@
 namespace powercut {
 namespace {
 
-constexpr std::uint8_t kDirectoryFileType = 2;
-
 class DirectoryWalk {
  public:
   DirectoryWalk(const Volume& volume, InodeNo number, const Inode& inode,

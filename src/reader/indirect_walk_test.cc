@@ -159,16 +159,16 @@ void expect_pieces(const Volume& volume, InodeNo number, const fs::path& origina
   }
 }
 
-struct Variant {
+struct IndirectVariant {
   const char* name;
   const char* type;
   const char* mke2fs;
   std::uint32_t block_bytes;
 };
-void PrintTo(const Variant& variant, std::ostream* out) {
+void PrintTo(const IndirectVariant& variant, std::ostream* out) {
   *out << variant.type << " " << variant.mke2fs;
 }
-class IndirectVariants : public ::testing::TestWithParam<Variant> {};
+class IndirectVariants : public ::testing::TestWithParam<IndirectVariant> {};
 
 TEST_P(IndirectVariants, AreReadAsDebugfsReadsThem) {
   SKIP_WITHOUT_TOOL("debugfs");
@@ -237,16 +237,18 @@ TEST_P(IndirectVariants, JournalsAreLocated) {
   EXPECT_GE(seen, 2u);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Mke2fs, IndirectVariants,
-    ::testing::Values(Variant{"Ext2Block1K", "ext2", "-b 1024", 1024},
-                      Variant{"Ext3Block1K", "ext3", "-b 1024", 1024},
-                      Variant{"Ext3Block2K", "ext3", "-b 2048", 2048},
-                      Variant{"Ext3Block4K", "ext3", "-b 4096", 4096},
-                      Variant{"WithoutExtents1K", "ext4", "-b 1024 -O ^extent,^64bit", 1024},
-                      Variant{"WithoutExtents4K", "ext4", "-b 4096 -O ^extent,^64bit", 4096},
-                      Variant{"Revision0", "ext2", "-r 0 -b 1024 -I 128", 1024}),
-    [](const auto& each) { return std::string(each.param.name); });
+INSTANTIATE_TEST_SUITE_P(Mke2fs, IndirectVariants,
+                         ::testing::Values(IndirectVariant{"Ext2Block1K", "ext2", "-b 1024", 1024},
+                                           IndirectVariant{"Ext3Block1K", "ext3", "-b 1024", 1024},
+                                           IndirectVariant{"Ext3Block2K", "ext3", "-b 2048", 2048},
+                                           IndirectVariant{"Ext3Block4K", "ext3", "-b 4096", 4096},
+                                           IndirectVariant{"WithoutExtents1K", "ext4",
+                                                           "-b 1024 -O ^extent,^64bit", 1024},
+                                           IndirectVariant{"WithoutExtents4K", "ext4",
+                                                           "-b 4096 -O ^extent,^64bit", 4096},
+                                           IndirectVariant{"Revision0", "ext2",
+                                                           "-r 0 -b 1024 -I 128", 1024}),
+                         [](const auto& each) { return std::string(each.param.name); });
 
 // Whichever blocks the running kernel chooses, in whichever order, some of them freed again.
 TEST(IndirectWalk, ReadsWhatTheRunningKernelWrote) {

@@ -9,7 +9,6 @@
 namespace powercut {
 namespace {
 
-constexpr std::uint8_t kDirectoryFileType = 2;
 constexpr std::size_t kParentBytes = 4;  // in front of a directory's first records
 
 // What lies behind the block area: the value of "system.data", which is there even if it is empty.

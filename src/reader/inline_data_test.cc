@@ -145,16 +145,16 @@ void expect_tree(const E2fsImage& image, const std::map<std::string, std::string
   EXPECT_EQ(found.size(), expected.size());
 }
 
-struct Variant {
+struct InlineVariant {
   const char* name;
   const char* mke2fs;
   int inline_min;  // so many files, folders and links at least have their content inside
 };
-void PrintTo(const Variant& variant, std::ostream* out) {
+void PrintTo(const InlineVariant& variant, std::ostream* out) {
   *out << variant.mke2fs;
 }
 
-class InlineVariants : public ::testing::TestWithParam<Variant> {};
+class InlineVariants : public ::testing::TestWithParam<InlineVariant> {};
 
 TEST_P(InlineVariants, AsMke2fsWritesThem) {
   SKIP_WITHOUT_TOOL("mke2fs");
@@ -199,12 +199,13 @@ TEST_P(InlineVariants, AsTheRunningKernelWritesThem) {
 
 INSTANTIATE_TEST_SUITE_P(
     Options, InlineVariants,
-    ::testing::Values(Variant{"K1I256", "-b 1024 -I 256 -O inline_data", 10},
-                      Variant{"K2I512", "-b 2048 -I 512 -O inline_data", 12},
-                      Variant{"K4I1024", "-b 4096 -I 1024 -O inline_data", 16},
-                      Variant{"K4I4096", "-b 4096 -I 4096 -N 512 -O inline_data", 20},
-                      Variant{"NoChecksums", "-b 4096 -I 256 -O inline_data,^metadata_csum", 10},
-                      Variant{"NotUsed", "-b 4096 -I 128 -O ^inline_data", 0}),
+    ::testing::Values(InlineVariant{"K1I256", "-b 1024 -I 256 -O inline_data", 10},
+                      InlineVariant{"K2I512", "-b 2048 -I 512 -O inline_data", 12},
+                      InlineVariant{"K4I1024", "-b 4096 -I 1024 -O inline_data", 16},
+                      InlineVariant{"K4I4096", "-b 4096 -I 4096 -N 512 -O inline_data", 20},
+                      InlineVariant{"NoChecksums", "-b 4096 -I 256 -O inline_data,^metadata_csum",
+                                    10},
+                      InlineVariant{"NotUsed", "-b 4096 -I 128 -O ^inline_data", 0}),
     [](const auto& variant) { return variant.param.name; });
 
 TEST(InlineData, IsWhatDebugfsGives) {

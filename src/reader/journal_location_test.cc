@@ -15,6 +15,7 @@
 #include "reader/volume.h"
 #include "recovery/recovery.h"
 #include "tests/support/e2fs_image.h"
+#include "tests/support/files.h"
 #include "tests/support/journal_builder.h"
 #include "tests/support/loop_mount.h"
 
@@ -24,25 +25,14 @@ namespace {
 namespace fs = std::filesystem;
 using testing::E2fsImage;
 using testing::LoopMount;
+using testing::read_file;
 using testing::run_shell;
 using testing::TemporaryFolder;
+using testing::write_file;
 
 constexpr const char* kJournalUuid = "11111111-2222-3333-4444-555555555555";
 constexpr const char* kFileSystemUuid = "99999999-2222-3333-4444-555555555555";
 using Contents = std::vector<std::uint8_t>;
-
-Contents read_file(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  Contents bytes(fs::file_size(path));
-  file.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  return bytes;
-}
-
-void write_file(const fs::path& path, Bytes bytes) {
-  std::ofstream(path, std::ios::binary)
-      .write(reinterpret_cast<const char*>(bytes.data()),
-             static_cast<std::streamsize>(bytes.size()));
-}
 
 // A file system and its journal, in memory, seen as one disk.
 struct Pair {

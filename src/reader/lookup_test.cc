@@ -12,6 +12,7 @@
 #include "block/memory_device.h"
 #include "format/ext4_hash.h"
 #include "reader/volume.h"
+#include "tests/support/counting_view.h"
 #include "tests/support/e2fs_image.h"
 #include "tests/support/loop_mount.h"
 #include "tests/support/raw_ext4.h"
@@ -27,20 +28,6 @@ using testing::RawExt4;
 using testing::TemporaryFolder;
 
 // A disk that counts what is read of it.
-class CountingView final : public BlockView {
- public:
-  explicit CountingView(std::vector<std::uint8_t> bytes) : device_(std::move(bytes)) {}
-  std::uint64_t size_bytes() const override { return device_.size_bytes(); }
-  mutable std::uint64_t reads = 0;
-
- private:
-  Result<void> do_read(std::uint64_t offset, MutableBytes into) const override {
-    ++reads;
-    return device_.read(offset, into);
-  }
-  MemoryDevice device_;
-};
-
 // Names of up to `longest` bytes of any kind, all different.
 std::string some_name(std::uint64_t index, std::size_t longest) {
   Prng prng(index);
@@ -95,7 +82,8 @@ struct Expectation {
 // and two leaves.
 void expect_same_as_linear(const std::vector<std::uint8_t>& bytes, const std::string& path,
                            const Expectation& expected) {
-  const CountingView view(bytes);
+  const MemoryDevice device(bytes);
+  const testing::CountingView view(device);
   const auto volume = Volume::open(view);
   ASSERT_TRUE(volume) << volume.error().what;
   const auto directory = volume->find(path);
@@ -130,17 +118,17 @@ void expect_same_as_linear(const std::vector<std::uint8_t>& bytes, const std::st
   }
 }
 
-struct Variant {
+struct LookupVariant {
   const char* name;
   const char* mke2fs;
   const char* commands;  // of debugfs, before e2fsck makes the index
   std::uint8_t levels;
   int names;
 };
-void PrintTo(const Variant& variant, std::ostream* out) {
+void PrintTo(const LookupVariant& variant, std::ostream* out) {
   *out << variant.mke2fs;
 }
-class LookupVariants : public ::testing::TestWithParam<Variant> {};
+class LookupVariants : public ::testing::TestWithParam<LookupVariant> {};
 
 TEST_P(LookupVariants, AnswerAsALookAtEveryEntry) {
   SKIP_WITHOUT_TOOL("debugfs");
@@ -162,15 +150,16 @@ TEST_P(LookupVariants, AnswerAsALookAtEveryEntry) {
 INSTANTIATE_TEST_SUITE_P(
     Mke2fs, LookupVariants,
     ::testing::Values(
-        Variant{"Block1K", "-b 1024 -N 6000", "", 1, 5000},
-        Variant{"Block4K", "-b 4096 -N 4000", "", 0, 2000},
-        Variant{"Unsigned", "-b 1024 -N 4000", "set_super_value flags 2", 1, 3500},
-        Variant{"Legacy", "-b 1024 -N 4000", "set_super_value def_hash_version legacy", 1, 3500},
-        Variant{"Tea", "-b 1024 -N 4000", "set_super_value def_hash_version tea", 1, 3500},
-        Variant{"TeaUnsigned", "-b 1024 -N 4000",
-                "set_super_value def_hash_version tea\nset_super_value flags 2", 1, 3500},
-        Variant{"NoChecksums", "-b 1024 -N 4000 -O ^metadata_csum", "", 1, 3500},
-        Variant{"IndirectBlocks", "-b 1024 -N 4000 -O ^extent,^64bit", "", 1, 3500}),
+        LookupVariant{"Block1K", "-b 1024 -N 6000", "", 1, 5000},
+        LookupVariant{"Block4K", "-b 4096 -N 4000", "", 0, 2000},
+        LookupVariant{"Unsigned", "-b 1024 -N 4000", "set_super_value flags 2", 1, 3500},
+        LookupVariant{"Legacy", "-b 1024 -N 4000", "set_super_value def_hash_version legacy", 1,
+                      3500},
+        LookupVariant{"Tea", "-b 1024 -N 4000", "set_super_value def_hash_version tea", 1, 3500},
+        LookupVariant{"TeaUnsigned", "-b 1024 -N 4000",
+                      "set_super_value def_hash_version tea\nset_super_value flags 2", 1, 3500},
+        LookupVariant{"NoChecksums", "-b 1024 -N 4000 -O ^metadata_csum", "", 1, 3500},
+        LookupVariant{"IndirectBlocks", "-b 1024 -N 4000 -O ^extent,^64bit", "", 1, 3500}),
     [](const auto& each) { return std::string(each.param.name); });
 
 // As the kernel splits leaves, with names that come one by one; with large_dir one level more than
@@ -338,7 +327,8 @@ TEST(Lookup, FallsBackWhereTheIndexCannotBeUsed) {
     inode.encode(disk.inode(directory), directory, disk.superblock);
     root.encode(disk.block(place), OwnerSeed::make(disk.superblock, directory, inode.generation),
                 disk.superblock);
-    const CountingView view(disk.bytes);
+    const MemoryDevice device(disk.bytes);
+    const testing::CountingView view(device);
     const auto volume = Volume::open(view);
     ASSERT_TRUE(volume);
     const Names names = linear(*volume, directory);
@@ -383,7 +373,8 @@ TEST(Lookup, AHostileIndexIsBounded) {
   const auto inode = *Inode::parse(disk.inode(directory), directory, disk.superblock);
   root.encode(disk.block(place), OwnerSeed::make(disk.superblock, directory, inode.generation),
               disk.superblock);
-  const CountingView view(disk.bytes);
+  const MemoryDevice device(disk.bytes);
+  const testing::CountingView view(device);
   const auto volume = Volume::open(view);
   ASSERT_TRUE(volume);
   view.reads = 0;

@@ -60,14 +60,14 @@ struct Sample {
   }
 };
 
-struct Variant {
+struct OwnerVariant {
   const char* name;
   const char* mke2fs;
 };
-void PrintTo(const Variant& variant, std::ostream* out) {
+void PrintTo(const OwnerVariant& variant, std::ostream* out) {
   *out << variant.mke2fs;
 }
-class OwnerVariants : public ::testing::TestWithParam<Variant> {};
+class OwnerVariants : public ::testing::TestWithParam<OwnerVariant> {};
 
 bool is_of_inode(OwnerKind kind) {
   return kind >= OwnerKind::kJournal;
@@ -196,12 +196,13 @@ TEST_P(OwnerVariants, AgreesWithDumpe2fsOnFixedStructures) {
 
 INSTANTIATE_TEST_SUITE_P(
     Mke2fs, OwnerVariants,
-    ::testing::Values(Variant{"Block1K", "-b 1024"}, Variant{"Block2K", "-b 2048"},
-                      Variant{"Block4K", "-b 4096"},
-                      Variant{"NoChecksums", "-b 1024 -O ^metadata_csum,^64bit"},
-                      Variant{"SparseSuper2", "-b 1024 -O sparse_super2"},
-                      Variant{"NoFlexBg", "-b 1024 -g 4096 -O ^flex_bg"},
-                      Variant{"NoSparseSuper", "-b 1024 -g 4096 -O ^sparse_super,^resize_inode"}),
+    ::testing::Values(OwnerVariant{"Block1K", "-b 1024"}, OwnerVariant{"Block2K", "-b 2048"},
+                      OwnerVariant{"Block4K", "-b 4096"},
+                      OwnerVariant{"NoChecksums", "-b 1024 -O ^metadata_csum,^64bit"},
+                      OwnerVariant{"SparseSuper2", "-b 1024 -O sparse_super2"},
+                      OwnerVariant{"NoFlexBg", "-b 1024 -g 4096 -O ^flex_bg"},
+                      OwnerVariant{"NoSparseSuper",
+                                   "-b 1024 -g 4096 -O ^sparse_super,^resize_inode"}),
     [](const auto& each) { return std::string(each.param.name); });
 
 TEST(Owner, MetaGroups) {

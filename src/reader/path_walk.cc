@@ -9,7 +9,6 @@ namespace powercut {
 namespace {
 
 constexpr std::uint32_t kDepthMax = 2048;
-constexpr std::uint8_t kDirectoryFileType = 2;
 
 class PathWalk {
  public:

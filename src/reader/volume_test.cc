@@ -23,7 +23,7 @@ using testing::make_tree;
 using testing::number_after;
 using testing::TemporaryFolder;
 
-void write_file(const fs::path& path, std::size_t length) {
+void write_random_file(const fs::path& path, std::size_t length) {
   std::vector<std::uint8_t> bytes(length);
   Prng(length).fill(bytes);
   std::ofstream(path, std::ios::binary)
@@ -36,13 +36,13 @@ void make_large_tree(const fs::path& root, int names) {
   make_tree(root, names);
   for (const std::size_t length :
        {0u, 1u, 59u, 60u, 1023u, 1024u, 1025u, 4095u, 4096u, 4097u, 65536u, 1'000'003u}) {
-    write_file(root / ("size-" + std::to_string(length)), length);
+    write_random_file(root / ("size-" + std::to_string(length)), length);
   }
-  write_file(root / std::string(255, 'n'), 10);
+  write_random_file(root / std::string(255, 'n'), 10);
   fs::path deep = root;
   for (int i = 0; i < 60; ++i) deep /= "d" + std::to_string(i);
   fs::create_directories(deep);
-  write_file(deep / "bottom", 5000);
+  write_random_file(deep / "bottom", 5000);
 }
 
 std::string read_whole(const Volume& volume, InodeNo number, const Inode& inode) {
@@ -107,17 +107,17 @@ void expect_whole_tree(const E2fsImage& image, const fs::path& root) {
   }
 }
 
-struct Variant {
+struct VolumeVariant {
   const char* name;
   const char* mke2fs;
   int names = 300;
   const char* type = "ext4";
 };
-void PrintTo(const Variant& variant, std::ostream* out) {
+void PrintTo(const VolumeVariant& variant, std::ostream* out) {
   *out << variant.type << " " << variant.mke2fs;
 }
 
-class VolumeVariants : public ::testing::TestWithParam<Variant> {};
+class VolumeVariants : public ::testing::TestWithParam<VolumeVariant> {};
 
 TEST_P(VolumeVariants, ReadsBackWhatMke2fsCopiedIn) {
   SKIP_WITHOUT_TOOL("mke2fs");
@@ -139,31 +139,36 @@ TEST_P(VolumeVariants, ReadsBackWhatMke2fsCopiedIn) {
 
 INSTANTIATE_TEST_SUITE_P(
     Mke2fs, VolumeVariants,
-    ::testing::Values(
-        Variant{"Block1KManyNames", "-b 1024", 5200}, Variant{"Block2K", "-b 2048"},
-        Variant{"Block4K", "-b 4096"}, Variant{"NoChecksums1K", "-b 1024 -O ^metadata_csum"},
-        Variant{"NoChecksums2K", "-b 2048 -O ^metadata_csum"},
-        Variant{"NoChecksums4K", "-b 4096 -O ^metadata_csum,^64bit"},
-        Variant{"Bigalloc", "-b 1024 -O bigalloc"},
-        Variant{"MetaBg", "-b 1024 -O meta_bg,^resize_inode"},
-        Variant{"NoFileType", "-b 4096 -O ^filetype"}, Variant{"SmallInodes", "-b 1024 -I 128"},
-        Variant{"Inode1024", "-b 2048 -I 1024"}, Variant{"Inode4096", "-b 4096 -I 4096 -N 1024"},
-        Variant{"Block64K", "-b 65536 -O ^has_journal -N 4096", 2800},
-        Variant{"LargeDescriptors", "-b 1024 -g 2048 -O 64bit -E desc_size=128"},
-        Variant{"GroupChecksums", "-b 1024 -O ^metadata_csum,uninit_bg"},
-        Variant{"NoFlexBg", "-b 1024 -O ^flex_bg"},
-        Variant{"SparseSuper2", "-b 1024 -O sparse_super2"},
-        Variant{"NoSparseSuper", "-b 1024 -O ^sparse_super,^resize_inode"},
-        Variant{"ChecksumSeed", "-b 2048 -O metadata_csum_seed,orphan_file"},
-        Variant{"InlineData", "-b 1024 -O inline_data"},
-        Variant{"InlineDataLargeInodes", "-b 4096 -I 1024 -O inline_data"},
-        Variant{"Many",
-                "-b 4096 -O large_dir,ea_inode,casefold,quota,project,verity,"
-                "encrypt,fast_commit,stable_inodes"},
-        Variant{"NoDirIndex", "-b 2048 -O ^dir_index"}, Variant{"Ext2", "-b 1024", 300, "ext2"},
-        Variant{"Ext3", "-b 1024", 5200, "ext3"}, Variant{"Ext3Block4K", "-b 4096", 300, "ext3"},
-        Variant{"WithoutExtents", "-b 2048 -O ^extent,^64bit"},
-        Variant{"Revision0", "-b 1024 -r 0", 300, "ext2"}),
+    ::testing::Values(VolumeVariant{"Block1KManyNames", "-b 1024", 5200},
+                      VolumeVariant{"Block2K", "-b 2048"}, VolumeVariant{"Block4K", "-b 4096"},
+                      VolumeVariant{"NoChecksums1K", "-b 1024 -O ^metadata_csum"},
+                      VolumeVariant{"NoChecksums2K", "-b 2048 -O ^metadata_csum"},
+                      VolumeVariant{"NoChecksums4K", "-b 4096 -O ^metadata_csum,^64bit"},
+                      VolumeVariant{"Bigalloc", "-b 1024 -O bigalloc"},
+                      VolumeVariant{"MetaBg", "-b 1024 -O meta_bg,^resize_inode"},
+                      VolumeVariant{"NoFileType", "-b 4096 -O ^filetype"},
+                      VolumeVariant{"SmallInodes", "-b 1024 -I 128"},
+                      VolumeVariant{"Inode1024", "-b 2048 -I 1024"},
+                      VolumeVariant{"Inode4096", "-b 4096 -I 4096 -N 1024"},
+                      VolumeVariant{"Block64K", "-b 65536 -O ^has_journal -N 4096", 2800},
+                      VolumeVariant{"LargeDescriptors",
+                                    "-b 1024 -g 2048 -O 64bit -E desc_size=128"},
+                      VolumeVariant{"GroupChecksums", "-b 1024 -O ^metadata_csum,uninit_bg"},
+                      VolumeVariant{"NoFlexBg", "-b 1024 -O ^flex_bg"},
+                      VolumeVariant{"SparseSuper2", "-b 1024 -O sparse_super2"},
+                      VolumeVariant{"NoSparseSuper", "-b 1024 -O ^sparse_super,^resize_inode"},
+                      VolumeVariant{"ChecksumSeed", "-b 2048 -O metadata_csum_seed,orphan_file"},
+                      VolumeVariant{"InlineData", "-b 1024 -O inline_data"},
+                      VolumeVariant{"InlineDataLargeInodes", "-b 4096 -I 1024 -O inline_data"},
+                      VolumeVariant{"Many",
+                                    "-b 4096 -O large_dir,ea_inode,casefold,quota,project,verity,"
+                                    "encrypt,fast_commit,stable_inodes"},
+                      VolumeVariant{"NoDirIndex", "-b 2048 -O ^dir_index"},
+                      VolumeVariant{"Ext2", "-b 1024", 300, "ext2"},
+                      VolumeVariant{"Ext3", "-b 1024", 5200, "ext3"},
+                      VolumeVariant{"Ext3Block4K", "-b 4096", 300, "ext3"},
+                      VolumeVariant{"WithoutExtents", "-b 2048 -O ^extent,^64bit"},
+                      VolumeVariant{"Revision0", "-b 1024 -r 0", 300, "ext2"}),
     [](const auto& each) { return std::string(each.param.name); });
 
 struct Opened {
@@ -211,7 +216,7 @@ TEST(Volume, UnwrittenBlocksReadAsZero) {
   SKIP_WITHOUT_TOOL("debugfs");
   TemporaryFolder folder;
   fs::create_directories(folder.path() / "tree");
-  write_file(folder.path() / "tree" / "f", 8192);
+  write_random_file(folder.path() / "tree" / "f", 8192);
   E2fsImage image({.mke2fs = "-b 4096", .tree = (folder.path() / "tree").string()});
   ASSERT_TRUE(image.is_made()) << image.log();
   image.debugfs("fallocate /f 2 9\nset_inode_field /f size 40960", true);
@@ -287,7 +292,7 @@ TEST(Volume, RefusesEncryptedNamesAndContentByName) {
   SKIP_WITHOUT_TOOL("debugfs");
   TemporaryFolder folder;
   fs::create_directories(folder.path() / "tree" / "dir");
-  write_file(folder.path() / "tree" / "tiny", 20);
+  write_random_file(folder.path() / "tree" / "tiny", 20);
   const std::string tree = (folder.path() / "tree").string();
   std::vector<std::uint8_t> into(100);
 

@@ -88,17 +88,17 @@ void expect_same(const E2fsImage& image, const std::map<std::string, Attributes>
   }
 }
 
-struct Variant {
+struct XattrVariant {
   const char* name;
   const char* mke2fs;
 };
-void PrintTo(const Variant& variant, std::ostream* out) {
+void PrintTo(const XattrVariant& variant, std::ostream* out) {
   *out << variant.mke2fs;
 }
 
 // Fills `root` through the running kernel; some of it does not fit, which is for the kernel to say.
 // (A value of 64 KiB takes hundreds of blocks of a journal at once: it must not be the smallest.)
-void fill(const fs::path& root) {
+void fill_with_attributes(const fs::path& root) {
   std::ofstream(root / "plain").flush();
   std::ofstream(root / "some").flush();
   fs::create_directory(root / "folder");
@@ -137,7 +137,7 @@ void fill(const fs::path& root) {
   }
 }
 
-class XattrVariants : public ::testing::TestWithParam<Variant> {};
+class XattrVariants : public ::testing::TestWithParam<XattrVariant> {};
 
 TEST_P(XattrVariants, AreWhatTheRunningKernelGives) {
   SKIP_WITHOUT_TOOL("mke2fs");
@@ -150,7 +150,7 @@ TEST_P(XattrVariants, AreWhatTheRunningKernelGives) {
   {
     LoopMount mount(image.path(), root);
     ASSERT_TRUE(mount.is_mounted()) << mount.log();
-    fill(root);
+    fill_with_attributes(root);
     ASSERT_TRUE(mount.unmount()) << mount.log();
   }
   std::map<std::string, Attributes> expected;
@@ -170,16 +170,17 @@ TEST_P(XattrVariants, AreWhatTheRunningKernelGives) {
 
 INSTANTIATE_TEST_SUITE_P(
     Options, XattrVariants,
-    ::testing::Values(Variant{"K1I128", "-b 1024 -I 128"}, Variant{"K1I256", "-b 1024 -I 256"},
-                      Variant{"K1I1024", "-b 1024 -I 1024"}, Variant{"K2I256", "-b 2048 -I 256"},
-                      Variant{"K4I128", "-b 4096 -I 128"}, Variant{"K4I256", "-b 4096 -I 256"},
-                      Variant{"K4I4096", "-b 4096 -I 4096 -N 256"},
-                      Variant{"NoChecksums", "-b 4096 -I 256 -O ^metadata_csum"},
-                      Variant{"Seed", "-b 4096 -I 256 -O metadata_csum_seed,ea_inode"},
-                      Variant{"Inline", "-b 4096 -I 1024 -O inline_data"},
-                      Variant{"EaInodeK1", "-b 1024 -I 256 -O ea_inode -J size=4"},
-                      Variant{"EaInodeK4", "-b 4096 -I 1024 -O ea_inode"},
-                      Variant{"EaInodeI128", "-b 4096 -I 128 -O ea_inode,^metadata_csum"}),
+    ::testing::Values(
+        XattrVariant{"K1I128", "-b 1024 -I 128"}, XattrVariant{"K1I256", "-b 1024 -I 256"},
+        XattrVariant{"K1I1024", "-b 1024 -I 1024"}, XattrVariant{"K2I256", "-b 2048 -I 256"},
+        XattrVariant{"K4I128", "-b 4096 -I 128"}, XattrVariant{"K4I256", "-b 4096 -I 256"},
+        XattrVariant{"K4I4096", "-b 4096 -I 4096 -N 256"},
+        XattrVariant{"NoChecksums", "-b 4096 -I 256 -O ^metadata_csum"},
+        XattrVariant{"Seed", "-b 4096 -I 256 -O metadata_csum_seed,ea_inode"},
+        XattrVariant{"Inline", "-b 4096 -I 1024 -O inline_data"},
+        XattrVariant{"EaInodeK1", "-b 1024 -I 256 -O ea_inode -J size=4"},
+        XattrVariant{"EaInodeK4", "-b 4096 -I 1024 -O ea_inode"},
+        XattrVariant{"EaInodeI128", "-b 4096 -I 128 -O ea_inode,^metadata_csum"}),
     [](const auto& variant) { return variant.param.name; });
 
 TEST(Xattrs, AreWhatDebugfsGives) {
@@ -223,7 +224,7 @@ TEST(Xattrs, AreWhatMke2fsTookFromATree) {
   if (!set_xattr(tree / "some", "user.probe", "1")) {
     GTEST_SKIP() << "no extended attributes in " << folder.path();
   }
-  fill(tree);
+  fill_with_attributes(tree);
   for (const char* options : {"-b 1024 -I 256", "-b 4096 -I 1024 -O ea_inode"}) {
     // mke2fs stops at the first that does not fit.
     fs::remove(tree / "fat");
@@ -365,21 +366,6 @@ TEST(ValueInodes, Damage) {
 // ---- how it is read
 
 // Counts the reads that are made of another view.
-class CountingView final : public BlockView {
- public:
-  explicit CountingView(const BlockView& base) : base_(base) {}
-  std::uint64_t size_bytes() const override { return base_.size_bytes(); }
-  int count() const { return count_; }
-
- private:
-  Result<void> do_read(std::uint64_t offset, MutableBytes into) const override {
-    ++count_;
-    return base_.read(offset, into);
-  }
-  const BlockView& base_;
-  mutable int count_ = 0;
-};
-
 TEST(Xattrs, AreReadOnceAndTheVisitorStops) {
   SKIP_WITHOUT_TOOL("debugfs");
   TemporaryFolder folder;
@@ -389,7 +375,7 @@ TEST(Xattrs, AreReadOnceAndTheVisitorStops) {
   for (int i = 0; i < 20; ++i) commands += "ea_set /file user.a" + std::to_string(i) + " value\n";
   image.debugfs(commands, true);
   const MemoryDevice device(image.bytes());
-  const CountingView view(device);
+  const testing::CountingView view(device);
   const auto volume = Volume::open(view);
   ASSERT_TRUE(volume);
   const auto number = volume->find("/file");
@@ -397,14 +383,14 @@ TEST(Xattrs, AreReadOnceAndTheVisitorStops) {
   const auto inode = volume->inode(*number);
   ASSERT_TRUE(inode);
   ASSERT_NE(inode->xattr_block.value(), 0u);
-  const int before = view.count();
+  const std::uint64_t before = view.reads;
   int visits = 0;
   EXPECT_TRUE(volume->for_each_xattr(*number, *inode, [&](const Xattr&) {
     ++visits;
     return true;
   }));
   EXPECT_EQ(visits, 20);
-  EXPECT_EQ(view.count() - before, 2);  // the inode, the block
+  EXPECT_EQ(view.reads - before, 2u);  // the inode, the block
   visits = 0;
   EXPECT_TRUE(volume->for_each_xattr(*number, *inode, [&](const Xattr&) { return ++visits < 2; }));
   EXPECT_EQ(visits, 2);

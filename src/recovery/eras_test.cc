@@ -19,9 +19,9 @@ namespace {
 
 using Contents = std::vector<std::uint8_t>;
 
-constexpr std::uint32_t kBlockBytes = 1024;
-constexpr std::uint64_t kDeviceBlocks = 3072;
-constexpr std::uint32_t kLogBlocks = 1024;
+constexpr std::uint32_t kEraBlockBytes = 1024;
+constexpr std::uint64_t kEraDeviceBlocks = 3072;
+constexpr std::uint32_t kEraLogBlocks = 1024;
 constexpr std::size_t kPoolBlocks = 16;
 
 // A column of the table.
@@ -99,26 +99,26 @@ bool differs_on_purpose(const std::string& name, RecoverAs rules) {
 }
 
 const MemoryDevice& empty_device() {
-  static const MemoryDevice empty(kDeviceBlocks * kBlockBytes);
+  static const MemoryDevice empty(kEraDeviceBlocks * kEraBlockBytes);
   return empty;
 }
 
-struct Scene {
+struct EraScene {
   OverlayDevice device{empty_device()};
-  JournalMap map = map_in_one_run(BlockNo(1000), kLogBlocks, kBlockBytes, kDeviceBlocks);
+  JournalMap map = map_in_one_run(BlockNo(1000), kEraLogBlocks, kEraBlockBytes, kEraDeviceBlocks);
 };
 
 // The blocks of the pool that are no longer all zero, as the table writes them.
 std::string pool_text(const BlockView& device) {
   std::string text;
-  Contents block(kBlockBytes);
+  Contents block(kEraBlockBytes);
   for (std::size_t i = 0; i < kPoolBlocks; ++i) {
-    EXPECT_TRUE(device.read((testing::kLogPool + i) * kBlockBytes, block));
+    EXPECT_TRUE(device.read((testing::kLogPool + i) * kEraBlockBytes, block));
     if (all_zero(block)) continue;
     if (i == 0) {
-      text += block == patterned_block(kBlockBytes, 7)   ? 'z'
-              : block == patterned_block(kBlockBytes, 1) ? '0'
-                                                         : '?';
+      text += block == patterned_block(kEraBlockBytes, 7)   ? 'z'
+              : block == patterned_block(kEraBlockBytes, 1) ? '0'
+                                                            : '?';
     } else {
       text += "0123456789abcdef"[i];
     }
@@ -126,7 +126,7 @@ std::string pool_text(const BlockView& device) {
   return text.empty() ? "-" : text;
 }
 
-std::string outcome_of(const Scene& scene, Tid sequence, RecoverAs rules) {
+std::string outcome_of(const EraScene& scene, Tid sequence, RecoverAs rules) {
   const auto plan = plan_recovery(scene.device, scene.map, {.recover_as = rules});
   if (!plan) return "r:-";
   const BlockView& before = scene.device;
@@ -134,8 +134,8 @@ std::string outcome_of(const Scene& scene, Tid sequence, RecoverAs rules) {
   EXPECT_TRUE(apply_recovery(*plan, target, scene.map, target));
   const std::string text = (plan->end == RecoveryEnd::kRefused ? "r:" : "m:") + pool_text(target);
   if (!plan->empties_log && plan->end != RecoveryEnd::kNothingToDo) return text;
-  Contents block(kBlockBytes);
-  EXPECT_TRUE(target.read(std::uint64_t{1000} * kBlockBytes, block));
+  Contents block(kEraBlockBytes);
+  EXPECT_TRUE(target.read(std::uint64_t{1000} * kEraBlockBytes, block));
   const auto after = JournalSuperblock::parse(block);
   EXPECT_TRUE(after && after->start == LogBlock(0));
   return after ? text + "+" + std::to_string(after->sequence.since(sequence)) : text;
@@ -146,7 +146,7 @@ std::map<RecoverAs, Outcomes> outcomes_of(const testing::DamagedLog& log, Tid ti
   std::map<RecoverAs, Outcomes> outcomes;
   for (std::size_t i = 0; i < kColumns.size(); ++i) {
     const Column& column = kColumns[i];
-    Scene scene;
+    EraScene scene;
     const bool is_64bit = (static_cast<int>(column.kind) % 2 == 1) != column.is_async;
     JournalSpec spec = testing::damaged_log_spec(scene.map, column.kind, is_64bit, column.is_async);
     spec.sequence = tid;

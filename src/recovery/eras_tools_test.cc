@@ -19,6 +19,7 @@
 #include "recovery/recovery.h"
 #include "tests/support/damaged_logs.h"
 #include "tests/support/e2fs_image.h"
+#include "tests/support/files.h"
 #include "tests/support/loop_mount.h"
 
 namespace powercut {
@@ -27,21 +28,10 @@ namespace {
 namespace fs = std::filesystem;
 using Contents = std::vector<std::uint8_t>;
 using testing::DamagedLog;
+using testing::read_file;
+using testing::write_file;
 
-constexpr std::uint32_t kBlockBytes = 1024;
-
-Contents read_file(const fs::path& path) {
-  Contents bytes(fs::file_size(path));
-  std::ifstream file(path, std::ios::binary);
-  file.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  return bytes;
-}
-
-void write_file(const fs::path& path, Bytes bytes) {
-  std::ofstream file(path, std::ios::binary);
-  file.write(reinterpret_cast<const char*>(bytes.data()),
-             static_cast<std::streamsize>(bytes.size()));
-}
+constexpr std::uint32_t kToolBlockBytes = 1024;
 
 JournalMap map_by_debugfs(const testing::E2fsImage& image, std::uint64_t device_blocks) {
   std::istringstream words(image.debugfs("blocks <8>"));
@@ -51,7 +41,7 @@ JournalMap map_by_debugfs(const testing::E2fsImage& image, std::uint64_t device_
     const auto log = static_cast<std::uint32_t>(runs.size());
     runs.push_back({LogBlock(log), BlockNo(std::stoull(word)), 1});
   }
-  auto map = JournalMap::make(runs, kBlockBytes, device_blocks);
+  auto map = JournalMap::make(runs, kToolBlockBytes, device_blocks);
   CHECK(map, "debugfs names the blocks of the journal");
   return *std::move(map);
 }
@@ -62,7 +52,7 @@ struct Base {
       : image({.mke2fs = std::string("-b 1024 -J size=1 -O ") + (is_64bit ? "64bit" : "^64bit"),
                .size = "3M"}),
         bytes(image.bytes()),
-        map(map_by_debugfs(image, bytes.size() / kBlockBytes)) {}
+        map(map_by_debugfs(image, bytes.size() / kToolBlockBytes)) {}
   testing::E2fsImage image;
   Contents bytes;
   JournalMap map;
@@ -73,7 +63,7 @@ std::string superblocks_text(Bytes image, const JournalMap& map) {
   const auto ext4 =
       Superblock::parse(image.subspan(kSuperblockOffset, kSuperblockBytes), image.size());
   const auto journal = JournalSuperblock::parse(
-      image.subspan(map.device_block(LogBlock(0)).value() * kBlockBytes, kBlockBytes));
+      image.subspan(map.device_block(LogBlock(0)).value() * kToolBlockBytes, kToolBlockBytes));
   if (!ext4 || !journal) return "cannot be read";
   return "s_start " + std::to_string(journal->start.value()) + ", s_sequence " +
          std::to_string(journal->sequence.value()) + ", s_errno " + std::to_string(journal->error) +
@@ -83,11 +73,11 @@ std::string superblocks_text(Bytes image, const JournalMap& map) {
 
 std::vector<std::uint64_t> home_differences(Bytes a, Bytes b, const JournalMap& map) {
   std::vector<std::uint64_t> differences;
-  for (std::uint64_t block = 0; (block + 1) * kBlockBytes <= a.size(); ++block) {
+  for (std::uint64_t block = 0; (block + 1) * kToolBlockBytes <= a.size(); ++block) {
     if (block == 1 || map.log_block(BlockNo(block))) continue;
-    const std::uint64_t at = block * kBlockBytes;
+    const std::uint64_t at = block * kToolBlockBytes;
     // Sanitizers make a comparison byte by byte slow.
-    const bool is_same = std::memcmp(a.data() + at, b.data() + at, kBlockBytes) == 0;
+    const bool is_same = std::memcmp(a.data() + at, b.data() + at, kToolBlockBytes) == 0;
     if (!is_same) differences.push_back(block);
   }
   return differences;

@@ -14,6 +14,7 @@
 #include "block/memory_device.h"
 #include "recovery/recovery.h"
 #include "tests/support/e2fs_image.h"
+#include "tests/support/files.h"
 #include "tests/support/loop_mount.h"
 
 namespace powercut {
@@ -21,19 +22,10 @@ namespace {
 
 namespace fs = std::filesystem;
 using Contents = std::vector<std::uint8_t>;
+using testing::read_file;
+using testing::write_file;
 
-constexpr std::uint32_t kBlockBytes = 4096;
-
-Contents read_file(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-void write_file(const fs::path& path, Bytes bytes) {
-  std::ofstream file(path, std::ios::binary);
-  file.write(reinterpret_cast<const char*>(bytes.data()),
-             static_cast<std::streamsize>(bytes.size()));
-}
+constexpr std::uint32_t kFastBlockBytes = 4096;
 
 bool append_and_sync(const fs::path& path, std::size_t bytes) {
   const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
@@ -129,7 +121,7 @@ class FastCommitTools : public ::testing::Test {
       const auto log = static_cast<std::uint32_t>(runs.size());
       runs.push_back({LogBlock(log), BlockNo(std::stoull(word)), 1});
     }
-    auto map = JournalMap::make(runs, kBlockBytes, image_.size() / kBlockBytes);
+    auto map = JournalMap::make(runs, kFastBlockBytes, image_.size() / kFastBlockBytes);
     ASSERT_TRUE(map);
     map_ = *std::move(map);
   }
@@ -145,9 +137,9 @@ class FastCommitTools : public ::testing::Test {
   }
   // Where the area's byte `offset` lies in the image.
   std::size_t in_area(const RecoveryPlan& plan, std::size_t offset) const {
-    const LogBlock block =
-        fast_commit_area(plan.superblock).first + static_cast<std::uint32_t>(offset / kBlockBytes);
-    return map_.device_block(block).value() * kBlockBytes + offset % kBlockBytes;
+    const LogBlock block = fast_commit_area(plan.superblock).first +
+                           static_cast<std::uint32_t>(offset / kFastBlockBytes);
+    return map_.device_block(block).value() * kFastBlockBytes + offset % kFastBlockBytes;
   }
   bool kernel_mounts(const Contents& image) const {
     write_file(path("copy"), image);

@@ -8,6 +8,7 @@
 
 #include "base/stored_int.h"
 #include "tests/commands/program.h"
+#include "tests/support/files.h"
 #include "tests/support/logged_image.h"
 
 namespace powercut::testing {
@@ -22,11 +23,6 @@ class JournalCommand : public ::testing::Test {
     for (const char* tool : {"mke2fs", "debugfs", "e2fsck"}) SKIP_WITHOUT_TOOL(tool);
   }
 };
-
-std::vector<std::uint8_t> content_of(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 std::size_t files_in(const fs::path& folder) {
   return static_cast<std::size_t>(std::distance(fs::directory_iterator(folder), {}));
@@ -126,7 +122,7 @@ TEST_F(JournalCommand, ExitCodes) {
     EXPECT_TRUE(ended.says(each.said) || ended.warns(each.said)) << each.words << "\n"
                                                                  << ended.output << ended.errors;
   }
-  EXPECT_EQ(content_of(damaged.path()), damaged.image().bytes());
+  EXPECT_EQ(testing::read_file(damaged.path()), damaged.image().bytes());
 }
 
 TEST_F(JournalCommand, VerifyAsJson) {
@@ -184,8 +180,8 @@ TEST_F(JournalCommand, ReplayEqualsE2fsck) {
         run_shell("debugfs -R 'cat /written' '" + copy.string() + "'").output;
     EXPECT_NE(listed.find("Written by debugfs"), std::string::npos) << listed;
     image.image().fsck("-E journal_only -y");
-    EXPECT_EQ(comparable(content_of(copy), image.map()),
-              comparable(content_of(image.path()), image.map()));
+    EXPECT_EQ(comparable(testing::read_file(copy), image.map()),
+              comparable(testing::read_file(image.path()), image.map()));
   }
 }
 
@@ -243,7 +239,7 @@ TEST_F(JournalCommand, APartitionIsNamedByTheError) {
   image.write();
   const fs::path disk = image.path().parent_path() / "disk.img";
   constexpr std::size_t kOffset = 1 << 20;
-  auto bytes = content_of(image.path());
+  auto bytes = testing::read_file(image.path());
   bytes.insert(bytes.begin(), kOffset, 0);
   bytes[446 + 4] = 0x83;
   store(MutableBytes(bytes), 446 + 8, Le32(kOffset / 512));
@@ -266,7 +262,7 @@ TEST_F(JournalCommand, APartitionIsNamedByTheError) {
   EXPECT_EQ(powercut("journal show " + disk.string() + " --partition 2").code, 3);
   EXPECT_EQ(powercut("journal show " + disk.string() + " --offset 1G").code, 2);
   EXPECT_EQ(powercut("journal replay --in-place --partition 1 " + disk.string()).code, 0);
-  const auto after = content_of(disk);
+  const auto after = testing::read_file(disk);
   EXPECT_TRUE(std::equal(after.begin(), after.begin() + kOffset, bytes.begin()));
   EXPECT_TRUE(powercut("journal show --partition 1 " + disk.string()).says("the log is empty"));
 }

@@ -9,7 +9,7 @@ namespace powercut::testing {
 namespace {
 
 constexpr std::uint64_t kSessionsByDefault = 10;
-constexpr std::uint64_t kWindow = 8;
+constexpr std::uint64_t kWrittenWindow = 8;
 
 struct SessionKind {
   const char* name;
@@ -32,7 +32,9 @@ class Session {
 
  private:
   void open() { text_ += "jo " + std::string(kind_.open) + "\n"; }
-  BlockNo home() { return base_.pool[base_.pool.size() - kWindow + prng_.below(kWindow)]; }
+  BlockNo home() {
+    return base_.pool[base_.pool.size() - kWrittenWindow + prng_.below(kWrittenWindow)];
+  }
   Contents content() {
     const std::uint32_t size = base_.options.block_bytes;
     return prng_.chance(1, 3) ? magic_block(size, prng_.next())

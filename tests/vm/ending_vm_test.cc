@@ -32,10 +32,6 @@ class Ending : public VmTest {
   }
 };
 
-bool has(const std::string& text, std::string_view part) {
-  return text.find(part) != std::string::npos;
-}
-
 // Also while the console never comes to the end of a line.
 TEST_F(Ending, AnInterruptGivesTheResultsSoFar) {
   auto program = start_load(std::string("cat /dev/zero > /dev/console & ") + kSyncLoop);

@@ -29,6 +29,10 @@ using Json = nlohmann::json;
 inline constexpr Nanoseconds kLong = std::chrono::seconds(200);
 inline constexpr Nanoseconds kSoon = std::chrono::seconds(30);
 
+inline bool has(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
+
 inline constexpr const char* kLoadRecording = "load.pcrec";
 
 struct Ended {

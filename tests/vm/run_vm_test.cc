@@ -8,10 +8,6 @@ namespace fs = std::filesystem;
 
 class Run : public VmTest {};
 
-bool has(const std::string& text, std::string_view part) {
-  return text.find(part) != std::string::npos;
-}
-
 // The recording's bound is below what this load writes: that is said, and nothing else changes.
 TEST_F(Run, AShellsLoadWithARecordingThatIsTooSmall) {
   const auto ended = run(shell_load(

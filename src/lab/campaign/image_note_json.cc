@@ -1,4 +1,4 @@
-#include <nlohmann/json.hpp>
+#include "lab/verify/json_form.h"
 
 #include "lab/campaign/prove.h"
 #include "lab/verify/finding_json.h"
@@ -15,11 +15,9 @@ std::filesystem::path note_path(const std::filesystem::path& image) {
 }  // namespace
 
 Result<void> write_image_note(const std::filesystem::path& image, const ImageNote& note) {
-  nlohmann::ordered_json json = {{"kernel", note.kernel_name},
-                                 {"kernel_release", note.kernel_release}};
-  if (note.finding) json["finding"] = nlohmann::ordered_json::parse(finding_to_json(*note.finding));
-  const std::string text =
-      json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  Json json = {{"kernel", note.kernel_name}, {"kernel_release", note.kernel_release}};
+  if (note.finding) json["finding"] = Json::parse(finding_to_json(*note.finding));
+  const std::string text = json_document(json);
   return write_file_atomically(note_path(image), text);
 }
 
@@ -28,7 +26,7 @@ Result<ImageNote> read_image_note(const std::filesystem::path& image) {
   if (is_nested_too_deep(text)) {
     return fail(Errc::kCorrupt, "the note beside the image is nested too deep");
   }
-  const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const auto json = ParsedJson::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) return fail(Errc::kCorrupt, "the note beside the image is not JSON");
   ImageNote note;
   const auto text_of = [&](const char* name) {

@@ -13,7 +13,7 @@ namespace powercut::lab {
 namespace {
 
 constexpr auto kE2fsckLimit = std::chrono::seconds(120);
-constexpr auto kMountLimit = std::chrono::seconds(120);
+constexpr auto kProofLimit = std::chrono::seconds(120);
 constexpr std::size_t kLinesMax = 200;
 
 std::vector<std::string> lines_with(const std::string& text,
@@ -114,7 +114,7 @@ class KernelQuestion {
   void watch(VirtualMachine& vm, DiskDoor& door) {
     bool has_ended = false;
     while (!has_ended) {
-      if (vm.age() > kMountLimit) {
+      if (vm.age() > kProofLimit) {
         opinion_.trouble = "the guest did not go off in time";
         return;
       }

@@ -32,4 +32,12 @@ std::optional<JudgeName> judge_of(std::string_view name) {
   return std::nullopt;
 }
 
+CheckFinding finding_of(JudgeName judge, std::string rule, std::string words) {
+  CheckFinding finding;
+  finding.judge = judge;
+  finding.rule = std::move(rule);
+  finding.words = std::move(words);
+  return finding;
+}
+
 }  // namespace powercut::lab

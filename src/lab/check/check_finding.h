@@ -36,5 +36,6 @@ struct CheckFinding {
   // kOrder, kTag: the request that broke the rule.  For states: absent.
   std::optional<std::uint64_t> sequence;
 };
+CheckFinding finding_of(JudgeName judge, std::string rule, std::string words);
 
 }  // namespace powercut::lab

@@ -10,14 +10,6 @@ namespace {
 constexpr std::size_t kOutputBytesMax = std::size_t{64} << 10;
 constexpr std::size_t kWordsMax = 300;
 
-CheckFinding finding(std::string rule, std::string words) {
-  CheckFinding made;
-  made.judge = JudgeName::kCommand;
-  made.rule = std::move(rule);
-  made.words = std::move(words);
-  return made;
-}
-
 // The last line that says something: that is where programs put why they failed.
 std::string last_line(std::string_view output) {
   const std::size_t end = output.find_last_not_of(" \r\n");
@@ -49,19 +41,22 @@ Result<std::vector<CheckFinding>> CommandJudge::examine(const ExaminedState& sta
     shell.environment = {{"POWERCUT_DIR", tree}, {"POWERCUT_MARKS_SEEN", marks}};
     const auto ran = run_command(shell, options_.limit, kOutputBytesMax);
     if (!ran && ran.error().code == Errc::kTimeout) {
-      findings.push_back(finding("command-hung", "it was killed at its limit"));
+      findings.push_back(
+          finding_of(JudgeName::kCommand, "command-hung", "it was killed at its limit"));
       return {};
     }
     if (!ran) return Failure(ran.error());
     if (ran->status.is_success()) return {};
-    findings.push_back(finding("command-failed", fmt::format("exit status {}: {}", ran->status.code,
-                                                             last_line(ran->output))));
+    findings.push_back(
+        finding_of(JudgeName::kCommand, "command-failed",
+                   fmt::format("exit status {}: {}", ran->status.code, last_line(ran->output))));
     return {};
   };
   const Visit visit = TRY(stage_.visit(state.crashed, how, look));
   if (!visit.is_mounted) {
-    findings.push_back(finding(
-        "mount-refused", fmt::format("{}: {}", visit.refusal, last_line(visit.kernel_words))));
+    findings.push_back(
+        finding_of(JudgeName::kCommand, "mount-refused",
+                   fmt::format("{}: {}", visit.refusal, last_line(visit.kernel_words))));
   }
   return findings;
 }

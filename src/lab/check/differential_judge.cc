@@ -11,22 +11,19 @@ namespace powercut::lab {
 namespace {
 
 constexpr std::size_t kPieceBytes = std::size_t{64} << 10;
-constexpr std::size_t kWordsMax = 300;
+constexpr std::size_t kToolWordsMax = 300;
 constexpr int kE2fsckClean = 0;
 
-CheckFinding finding(std::string rule, std::string words,
-                     std::optional<BlockNo> block = std::nullopt) {
-  CheckFinding made;
-  made.judge = JudgeName::kDifferential;
-  made.rule = std::move(rule);
-  made.words = std::move(words);
+CheckFinding difference(std::string rule, std::string words,
+                        std::optional<BlockNo> block = std::nullopt) {
+  CheckFinding made = finding_of(JudgeName::kDifferential, std::move(rule), std::move(words));
   made.block = block;
   return made;
 }
 
 std::string in_one_line(std::string text) {
   std::ranges::replace(text, '\n', ' ');
-  if (text.size() > kWordsMax) text.resize(kWordsMax);
+  if (text.size() > kToolWordsMax) text.resize(kToolWordsMax);
   return text;
 }
 
@@ -85,11 +82,11 @@ Result<void> DifferentialJudge::compare(const BlockView& ours,
     if (std::ranges::equal(mine, yours)) return true;
     for (std::size_t i = 0; i < mine.size(); ++i) {
       if (mine[i] == yours[i] || is_own(at + i)) continue;
-      findings.push_back(finding("recovered-otherwise",
-                                 fmt::format("byte {} of the block: {:#04x} by our recovery, "
-                                             "{:#04x} by the kernel's",
-                                             (at + i) % block_bytes, mine[i], yours[i]),
-                                 BlockNo((at + i) / block_bytes)));
+      findings.push_back(difference("recovered-otherwise",
+                                    fmt::format("byte {} of the block: {:#04x} by our recovery, "
+                                                "{:#04x} by the kernel's",
+                                                (at + i) % block_bytes, mine[i], yours[i]),
+                                    BlockNo((at + i) / block_bytes)));
       return false;
     }
     return true;
@@ -105,7 +102,7 @@ Result<void> DifferentialJudge::ask_e2fsck(std::vector<CheckFinding>& findings) 
   const CommandOutcome outcome = TRY(run_command(e2fsck, options_.limit));
   ++counts_.check_count;
   if (outcome.status.code == kE2fsckClean) return {};
-  findings.push_back(finding("e2fsck-objects", in_one_line(outcome.output)));
+  findings.push_back(difference("e2fsck-objects", in_one_line(outcome.output)));
   return {};
 }
 
@@ -120,11 +117,11 @@ Result<std::vector<CheckFinding>> DifferentialJudge::examine(const ExaminedState
   }
   if (!visit.is_mounted) {
     findings.push_back(
-        finding("kernel-refuses", in_one_line(visit.refusal + ": " + visit.kernel_words)));
+        difference("kernel-refuses", in_one_line(visit.refusal + ": " + visit.kernel_words)));
     return findings;
   }
   if (!we_mount) {
-    findings.push_back(finding("kernel-mounts", "our recovery refuses this state"));
+    findings.push_back(difference("kernel-mounts", "our recovery refuses this state"));
     return findings;
   }
   ++counts_.mount_count;

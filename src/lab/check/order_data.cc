@@ -6,17 +6,6 @@
 #include "lab/check/order_judge.h"
 
 namespace powercut::lab {
-namespace {
-
-CheckFinding finding_of(BlockNo block, Tid tid, std::string words) {
-  CheckFinding finding;
-  finding.block = block;
-  finding.tid = tid;
-  finding.words = std::move(words);
-  return finding;
-}
-
-}  // namespace
 
 // What is free now holds something old, until it is written.  With a log that is not empty the
 // bitmaps at home are old themselves: then nothing is known of blocks that were not freed since.

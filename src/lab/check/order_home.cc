@@ -7,17 +7,6 @@
 #include "lab/check/order_judge.h"
 
 namespace powercut::lab {
-namespace {
-
-CheckFinding finding_of(BlockNo block, Tid tid, std::string words) {
-  CheckFinding finding;
-  finding.block = block;
-  finding.tid = tid;
-  finding.words = std::move(words);
-  return finding;
-}
-
-}  // namespace
 
 void OrderJudge::take_home_block(BlockNo block, Bytes content, const Request& request) {
   if (block == superblock_block_) return;

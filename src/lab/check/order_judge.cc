@@ -163,6 +163,19 @@ void OrderJudge::take_durable() {
   if (passed) book_.pass(*passed);
 }
 
+CheckFinding OrderJudge::finding_of(Tid tid, std::string words) {
+  CheckFinding finding;
+  finding.tid = tid;
+  finding.words = std::move(words);
+  return finding;
+}
+
+CheckFinding OrderJudge::finding_of(BlockNo block, Tid tid, std::string words) {
+  CheckFinding finding = finding_of(tid, std::move(words));
+  finding.block = block;
+  return finding;
+}
+
 void OrderJudge::report(std::string_view rule, std::uint64_t sequence, CheckFinding finding) {
   if (told_.size() > kToldMax) told_.erase(told_.begin());
   if (!told_.emplace(sequence, rule).second) return;

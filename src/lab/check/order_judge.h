@@ -129,6 +129,8 @@ class OrderJudge final : public DiskObserver {
   Bytes content_of(const Request& request, BlockNo block);
   void take_durable();
   void take_file_system_superblock(const Request& request);
+  static CheckFinding finding_of(Tid tid, std::string words);
+  static CheckFinding finding_of(BlockNo block, Tid tid, std::string words);
   void report(std::string_view rule, std::uint64_t sequence, CheckFinding finding);
 
   // order_log.cc: writes to the log, and transactions.

@@ -7,16 +7,6 @@
 #include "lab/check/order_judge.h"
 
 namespace powercut::lab {
-namespace {
-
-CheckFinding finding_of(Tid tid, std::string words) {
-  CheckFinding finding;
-  finding.tid = tid;
-  finding.words = std::move(words);
-  return finding;
-}
-
-}  // namespace
 
 void OrderJudge::take_log_block(LogBlock log, Bytes content, const Request& request) {
   if (log == LogBlock(0)) {

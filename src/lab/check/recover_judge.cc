@@ -5,18 +5,15 @@
 namespace powercut::lab {
 namespace {
 
-CheckFinding finding(std::string rule, std::string words) {
-  CheckFinding result;
-  result.judge = JudgeName::kRecover;
-  result.rule = std::move(rule);
-  result.words = std::move(words);
-  return result;
+CheckFinding recover_finding(std::string rule, std::string words) {
+  return finding_of(JudgeName::kRecover, std::move(rule), std::move(words));
 }
 
 CheckFinding refused(const LogOutcome& outcome) {
-  if (outcome.damages.empty()) return finding("recovery-refused", "the log does not recover");
+  if (outcome.damages.empty())
+    return recover_finding("recovery-refused", "the log does not recover");
   const Damage& damage = outcome.damages.front();
-  CheckFinding result = finding(
+  CheckFinding result = recover_finding(
       "recovery-refused",
       fmt::format("the file system does not mount: {} in transaction {}, log block {}",
                   recovery_rule_name(damage.rule), damage.tid.value(), damage.log_block.value()));
@@ -43,20 +40,21 @@ void RecoverJudge::note_durable(BlockNo block, ContentId content) {
 
 std::optional<CheckFinding> RecoverJudge::judge(const LogOutcome& outcome) {
   if (outcome.trouble) {
-    return finding("superblock-unreadable", "no mount: " + error_words(*outcome.trouble));
+    return recover_finding("superblock-unreadable", "no mount: " + error_words(*outcome.trouble));
   }
   if (outcome.end == RecoveryEnd::kRefused) return refused(outcome);
   if (!outcome.needs_recovery && outcome.transaction_count != 0) {
-    return finding("log-ignored",
-                   fmt::format("{} whole transactions are in the log, but the superblock says that "
-                               "there is nothing to recover",
-                               outcome.transaction_count));
+    return recover_finding(
+        "log-ignored",
+        fmt::format("{} whole transactions are in the log, but the superblock says that "
+                    "there is nothing to recover",
+                    outcome.transaction_count));
   }
   if (floor_ && outcome.next_tid.comes_before(*floor_)) {
-    CheckFinding lost =
-        finding("commit-lost",
-                fmt::format("transaction {} was durably committed, but the recovery ends before {}",
-                            floor_->previous().value(), outcome.next_tid.value()));
+    CheckFinding lost = recover_finding(
+        "commit-lost",
+        fmt::format("transaction {} was durably committed, but the recovery ends before {}",
+                    floor_->previous().value(), outcome.next_tid.value()));
     lost.tid = floor_->previous();
     return lost;
   }
@@ -64,8 +62,8 @@ std::optional<CheckFinding> RecoverJudge::judge(const LogOutcome& outcome) {
   if (!superblock) return std::nullopt;
   const Result<bool>& needs = recovery_.needs_recovery(*superblock);
   if (needs && *needs) return std::nullopt;
-  return finding("recovery-not-repeatable",
-                 "the log holds a superblock that does not say that it needs recovery");
+  return recover_finding("recovery-not-repeatable",
+                         "the log holds a superblock that does not say that it needs recovery");
 }
 
 }  // namespace powercut::lab

@@ -10,7 +10,7 @@ namespace {
 // A stream as a line: w a write, u one with FUA, f a flush; upper case W F is its submission alone,
 // and a digit completes the request of that number.  The answer has a letter for each request: d
 // durable, c completed, - neither; flushes are always as they are.
-std::string verdict(std::string_view line) {
+std::string fates(std::string_view line) {
   RequestTimes times;
   std::vector<Request> requests;
   const auto submit = [&](char kind) {
@@ -43,19 +43,19 @@ std::string verdict(std::string_view line) {
 }
 
 TEST(RequestTimes, Table) {
-  EXPECT_EQ(verdict("w"), "c");
-  EXPECT_EQ(verdict("u"), "d");
-  EXPECT_EQ(verdict("wf"), "df");
-  EXPECT_EQ(verdict("wfw"), "dfc");
-  EXPECT_EQ(verdict("Wf"), "-f");
-  EXPECT_EQ(verdict("Wf1"), "cf");  // completed after the flush came: not covered
-  EXPECT_EQ(verdict("wF"), "cf");   // the flush has not ended
-  EXPECT_EQ(verdict("wF2"), "df");
-  EXPECT_EQ(verdict("WF12"), "cf");  // completed while the flush was under way
-  EXPECT_EQ(verdict("WF12f"), "dff");
-  EXPECT_EQ(verdict("wFwf2"), "dfdf");
-  EXPECT_EQ(verdict("wFwF4"), "dfdf");  // a later flush covers what an earlier one would
-  EXPECT_EQ(verdict("wFwF2"), "dfcf");
+  EXPECT_EQ(fates("w"), "c");
+  EXPECT_EQ(fates("u"), "d");
+  EXPECT_EQ(fates("wf"), "df");
+  EXPECT_EQ(fates("wfw"), "dfc");
+  EXPECT_EQ(fates("Wf"), "-f");
+  EXPECT_EQ(fates("Wf1"), "cf");  // completed after the flush came: not covered
+  EXPECT_EQ(fates("wF"), "cf");   // the flush has not ended
+  EXPECT_EQ(fates("wF2"), "df");
+  EXPECT_EQ(fates("WF12"), "cf");  // completed while the flush was under way
+  EXPECT_EQ(fates("WF12f"), "dff");
+  EXPECT_EQ(fates("wFwf2"), "dfdf");
+  EXPECT_EQ(fates("wFwF4"), "dfdf");  // a later flush covers what an earlier one would
+  EXPECT_EQ(fates("wFwF2"), "dfcf");
 }
 
 TEST(RequestTimes, SaysWhatWasSoAtAnEarlierMoment) {

@@ -19,7 +19,7 @@ enum class KeyRole : std::uint32_t {
 
 constexpr std::uint64_t kMix = 0x9E3779B97F4A7C15u;
 
-std::uint64_t mixed(std::uint64_t value) {
+std::uint64_t mixed_key(std::uint64_t value) {
   value ^= value >> 32;
   value *= kMix;
   return value ^ (value >> 29);
@@ -189,11 +189,6 @@ HtreeFacts make_htree_root(Bytes block, BlockNo place, const OwnerSeed& owner,
   return facts;
 }
 
-bool has_its_hash(const XattrEntry& entry) {
-  return entry.hash == xattr_hash(entry.name, entry.value) ||
-         entry.hash == xattr_hash(entry.name, entry.value, NameBytes::kSigned);
-}
-
 AttributeFacts make_attributes(Bytes block, BlockNo place, const Superblock& superblock) {
   AttributeFacts facts;
   auto parsed = XattrBlock::parse(block, place, superblock);
@@ -204,7 +199,7 @@ AttributeFacts make_attributes(Bytes block, BlockNo place, const Superblock& sup
   for (const XattrEntry& entry : parsed->entries) {
     if (entry.value_inode.value() != 0) {
       facts.values.push_back({entry.value_inode, entry.value_bytes, entry});
-    } else if (!has_its_hash(entry)) {
+    } else if (!has_xattr_hash(entry)) {
       facts.values.clear();
       facts.flaw = "attribute: hash";
       return facts;
@@ -236,18 +231,18 @@ std::uint64_t name_key(std::string_view name) {
     std::uint64_t word = 0;
     const std::size_t length = std::min(name.size(), sizeof(word));
     std::memcpy(&word, name.data(), length);
-    hash = mixed(hash ^ word) * kMix;
+    hash = mixed_key(hash ^ word) * kMix;
     name.remove_prefix(length);
   }
   return hash;
 }
 
 std::uint64_t name_key(InodeNo directory, std::uint64_t name_hash) {
-  return mixed(name_hash + kMix * directory.value());
+  return mixed_key(name_hash + kMix * directory.value());
 }
 
 std::size_t FactStore::Hasher::operator()(const Key& key) const {
-  return mixed(mixed((std::uint64_t{key.role} << 32) | key.content) ^ key.context);
+  return mixed_key(mixed_key((std::uint64_t{key.role} << 32) | key.content) ^ key.context);
 }
 
 template <class Facts, class Make>

@@ -13,13 +13,13 @@
 #include "reader/volume.h"
 #include "recovery/recovery.h"
 #include "tests/support/e2fs_image.h"
+#include "tests/support/files.h"
 #include "tests/support/loop_mount.h"
 
 namespace powercut::lab {
 namespace {
 
 namespace fs = std::filesystem;
-using structure_testing::bytes_of_file;
 using structure_testing::contents_of;
 using structure_testing::Walker;
 using structure_testing::words_of_image;
@@ -96,14 +96,14 @@ class Load {
   std::vector<int> open_;
 };
 
-struct Kind {
+struct MountKind {
   const char* name;
   const char* mke2fs;
   std::uint32_t block_bytes;
   const char* mount;
 };
 
-class StructureKernel : public ::testing::TestWithParam<Kind> {
+class StructureKernel : public ::testing::TestWithParam<MountKind> {
  protected:
   // What the disk holds when the mount of `bytes` is cut off in a load.
   std::vector<std::uint8_t> cut(const std::vector<std::uint8_t>& bytes, std::uint64_t seed) {
@@ -154,7 +154,7 @@ class StructureKernel : public ::testing::TestWithParam<Kind> {
     return path;
   }
   static std::vector<std::uint8_t> taken(const fs::path& image) {
-    auto bytes = bytes_of_file(image);
+    auto bytes = testing::read_file(image);
     fs::remove(image);
     return bytes;
   }
@@ -183,12 +183,12 @@ TEST_P(StructureKernel, EveryRecoveredStateAgreesWithItself) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, StructureKernel,
-    ::testing::Values(Kind{"ordered", "-b 4096", 4096, "data=ordered"},
-                      Kind{"journal_small_blocks", "-b 1024", 1024, "data=journal"},
-                      Kind{"orphan_file", "-b 4096 -O orphan_file,metadata_csum_seed", 4096, ""},
-                      Kind{"inline_data", "-b 1024 -O inline_data", 1024, ""},
-                      Kind{"indirect", "-b 4096 -O ^extent,^64bit,^metadata_csum", 4096,
-                           "data=writeback"}),
+    ::testing::Values(
+        MountKind{"ordered", "-b 4096", 4096, "data=ordered"},
+        MountKind{"journal_small_blocks", "-b 1024", 1024, "data=journal"},
+        MountKind{"orphan_file", "-b 4096 -O orphan_file,metadata_csum_seed", 4096, ""},
+        MountKind{"inline_data", "-b 1024 -O inline_data", 1024, ""},
+        MountKind{"indirect", "-b 4096 -O ^extent,^64bit,^metadata_csum", 4096, "data=writeback"}),
     [](const auto& each) { return std::string(each.param.name); });
 
 }  // namespace

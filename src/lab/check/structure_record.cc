@@ -23,11 +23,6 @@ bool is_known_type(InodeType type) {
   return false;
 }
 
-bool has_its_hash(const XattrEntry& entry) {
-  return entry.hash == 0 || entry.hash == xattr_hash(entry.name, entry.value) ||
-         entry.hash == xattr_hash(entry.name, entry.value, NameBytes::kSigned);
-}
-
 class RecordReader {
  public:
   RecordReader(const ReadContext& context, const RecordRequest& request)
@@ -201,7 +196,7 @@ class RecordReader {
 
   void take_attribute(const XattrEntry& entry) {
     if (entry.value_inode.value() == 0) {
-      if (!entry.is_inline_data() && !has_its_hash(entry)) {
+      if (!entry.is_inline_data() && entry.hash != 0 && !has_xattr_hash(entry)) {
         flaw(StructureRule::kAttributes, "attribute: hash");
       }
       return;

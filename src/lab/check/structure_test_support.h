@@ -2,18 +2,9 @@
 // judge says of them in one text.
 #pragma once
 
-#include <filesystem>
-#include <fstream>
-#include <iterator>
-
 #include "lab/check/structure_judge.h"
 
 namespace powercut::lab::structure_testing {
-
-inline std::vector<std::uint8_t> bytes_of_file(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
 
 // The contents of an image's blocks, added to `pool`.
 inline std::vector<ContentId> contents_of(ContentPool& pool, Bytes bytes) {

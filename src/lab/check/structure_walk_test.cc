@@ -14,7 +14,7 @@ using structure_testing::Walker;
 using testing::E2fsImage;
 using testing::TemporaryFolder;
 
-struct Kind {
+struct ImageKind {
   const char* name;
   const char* mke2fs;
   std::uint32_t block_bytes;
@@ -38,7 +38,7 @@ std::string changes() {
   return text;
 }
 
-class StructureWalk : public ::testing::TestWithParam<Kind> {
+class StructureWalk : public ::testing::TestWithParam<ImageKind> {
  protected:
   static void SetUpTestSuite() {
     folder_ = new TemporaryFolder();
@@ -72,13 +72,14 @@ TEST_P(StructureWalk, EqualsANewJudge) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, StructureWalk,
-    ::testing::Values(Kind{"debian", "-b 4096", 4096}, Kind{"small_blocks", "-b 1024", 1024},
-                      Kind{"indirect", "-b 1024 -O ^extent,^64bit", 1024},
-                      Kind{"inline_data", "-b 4096 -O inline_data", 4096},
-                      Kind{"orphan_file", "-b 4096 -O orphan_file,metadata_csum_seed", 4096},
-                      Kind{"no_checksums", "-b 1024 -O ^metadata_csum,^uninit_bg", 1024},
-                      Kind{"no_checksums_large", "-b 4096 -O ^metadata_csum,uninit_bg", 4096},
-                      Kind{"value_inodes", "-b 1024 -O ea_inode,^metadata_csum", 1024}),
+    ::testing::Values(ImageKind{"debian", "-b 4096", 4096},
+                      ImageKind{"small_blocks", "-b 1024", 1024},
+                      ImageKind{"indirect", "-b 1024 -O ^extent,^64bit", 1024},
+                      ImageKind{"inline_data", "-b 4096 -O inline_data", 4096},
+                      ImageKind{"orphan_file", "-b 4096 -O orphan_file,metadata_csum_seed", 4096},
+                      ImageKind{"no_checksums", "-b 1024 -O ^metadata_csum,^uninit_bg", 1024},
+                      ImageKind{"no_checksums_large", "-b 4096 -O ^metadata_csum,uninit_bg", 4096},
+                      ImageKind{"value_inodes", "-b 1024 -O ea_inode,^metadata_csum", 1024}),
     [](const auto& each) { return std::string(each.param.name); });
 
 }  // namespace

@@ -7,7 +7,7 @@
 #include "lab/image/partitions.h"
 
 namespace powercut::lab {
-namespace {
+namespace image_file {
 
 // One file as a disk, or a part of one; what it is made of stays where it is.
 struct FileDisk {
@@ -17,6 +17,12 @@ struct FileDisk {
   std::optional<WindowDevice> part;
   BlockDevice& disk() { return part ? static_cast<BlockDevice&>(*part) : whole; }
 };
+
+}  // namespace image_file
+
+namespace {
+
+using image_file::FileDisk;
 
 Result<std::unique_ptr<FileDisk>> open_disk(const std::filesystem::path& path, bool is_writable,
                                             std::uint64_t offset) {

@@ -1,13 +1,10 @@
 #include "lab/image/image_state.h"
 
 namespace powercut::lab {
-namespace {
 
 bool is_damage(const Error& error) {
   return error.code == Errc::kCorrupt || error.code == Errc::kChecksum;
 }
-
-}  // namespace
 
 Result<SeenVolume> see_volume(const ImageFile& file, bool is_raw) {
   SeenVolume seen;

@@ -28,6 +28,10 @@ struct SeenVolume {
   }
 };
 
+// Whether an error of ImageFile::journal() or volume() says that it is damaged (and not absent, or
+// not to be read).
+bool is_damage(const Error& error);
+
 // The volume of `file` to be looked at; `is_raw` leaves the journal out of sight.
 // Errors: kNotFound: the log is on a device that was not named; kUnsupported: fast commits, or a
 // journal with features that are not known; kIo.  Damage is no error.

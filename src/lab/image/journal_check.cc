@@ -158,10 +158,6 @@ Finding superblock_finding(const ImageFile& image, const Error& error) {
 
 }  // namespace
 
-bool is_damage(const Error& error) {
-  return error.code == Errc::kCorrupt || error.code == Errc::kChecksum;
-}
-
 Result<JournalCheck> check_journal(const ImageFile& image, const CheckOptions& options,
                                    const WorkWatcher& watcher) {
   JournalCheck check;

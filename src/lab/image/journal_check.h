@@ -6,7 +6,7 @@
 // just as this check does.
 #pragma once
 
-#include "lab/image/image_file.h"
+#include "lab/image/image_state.h"
 #include "lab/image/ring_sort.h"
 #include "lab/verify/finding.h"
 
@@ -39,10 +39,6 @@ struct JournalCheck {
   std::vector<CheckedFinding> findings;         // in the order of the ring, live ones last
   std::uint64_t not_identified_count = 0;
 };
-
-// Whether an error of ImageFile::journal() says that the journal is damaged (and not absent, or not
-// to be read).
-bool is_damage(const Error& error);
 
 // A journal's superblock that does not match or makes no sense is a finding (kSuperblock).
 // Errors: kNotFound: no journal to check; kUnsupported, kIo; as RingWalk::make; kAborted.

@@ -7,6 +7,7 @@
 #include <iterator>
 
 #include "host/file.h"
+#include "tests/support/files.h"
 #include "tests/support/logged_image.h"
 
 namespace powercut::lab {
@@ -23,11 +24,6 @@ class Replay : public ::testing::Test {
     SKIP_WITHOUT_TOOL("debugfs");
   }
 };
-
-std::vector<std::uint8_t> content_of(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 std::vector<std::string> names_in(const fs::path& folder) {
   std::vector<std::string> names;
@@ -46,7 +42,7 @@ Result<ReplayOutcome> replay(const LoggedImage& image, ReplayMode mode, const fs
 
 // What a log of three transactions must leave at home, and that the image says that it is clean.
 void expect_recovered(const fs::path& path, LoggedImage& image) {
-  const auto bytes = content_of(path);
+  const auto bytes = testing::read_file(path);
   for (const auto& [block, content] : image.builder().expected_home()) {
     const Bytes home = Bytes(bytes).subspan(block * image.block_bytes(), image.block_bytes());
     EXPECT_TRUE(std::ranges::equal(home, content)) << "block " << block;
@@ -57,7 +53,7 @@ void expect_recovered(const fs::path& path, LoggedImage& image) {
   EXPECT_EQ(opened->journal()->plan.end, RecoveryEnd::kNothingToDo);
 }
 
-void add_log(LoggedImage& image) {
+void add_plain_log(LoggedImage& image) {
   for (std::uint64_t i = 0; i < 3; ++i) {
     image.builder().add_transaction(image.blocks(i, 2, i));
   }
@@ -65,9 +61,9 @@ void add_log(LoggedImage& image) {
 
 TEST_F(Replay, InEachModeWritesWhereItSays) {
   LoggedImage image;
-  add_log(image);
+  add_plain_log(image);
   image.write();
-  const auto before = content_of(image.path());
+  const auto before = testing::read_file(image.path());
   const fs::path copy = image.path().parent_path() / "copy.img";
 
   const auto dry = replay(image, ReplayMode::kDryRun);
@@ -75,11 +71,11 @@ TEST_F(Replay, InEachModeWritesWhereItSays) {
   EXPECT_EQ(dry->plan.replay_count, 6u);
   EXPECT_EQ(dry->superseded_count, 2u);
   EXPECT_TRUE(dry->ends_recovered());
-  EXPECT_EQ(content_of(image.path()), before);
+  EXPECT_EQ(testing::read_file(image.path()), before);
 
   const auto copied = replay(image, ReplayMode::kCopy, copy);
   ASSERT_TRUE(copied) << error_words(copied.error());
-  EXPECT_EQ(content_of(image.path()), before);
+  EXPECT_EQ(testing::read_file(image.path()), before);
   expect_recovered(copy, image);
 
   const auto again = replay(image, ReplayMode::kCopy, copy);
@@ -88,13 +84,13 @@ TEST_F(Replay, InEachModeWritesWhereItSays) {
 
   ASSERT_TRUE(replay(image, ReplayMode::kInPlace));
   expect_recovered(image.path(), image);
-  EXPECT_EQ(content_of(image.path()), content_of(copy));
+  EXPECT_EQ(testing::read_file(image.path()), testing::read_file(copy));
   EXPECT_EQ(image.image().fsck("-fn").status, 0) << image.image().fsck("-fn").output;
   // And once more: nothing is left to do.
   const auto clean = replay(image, ReplayMode::kInPlace);
   ASSERT_TRUE(clean);
   EXPECT_FALSE(clean->is_dirty);
-  EXPECT_EQ(content_of(image.path()), content_of(copy));
+  EXPECT_EQ(testing::read_file(image.path()), testing::read_file(copy));
 }
 
 TEST_F(Replay, DamageIsRefusedOrEmptiedByTheRules) {
@@ -106,7 +102,7 @@ TEST_F(Replay, DamageIsRefusedOrEmptiedByTheRules) {
                            Case{RecoverAs::kE2fsck, true}}) {
     SCOPED_TRACE(recover_as_name(each.rules));
     LoggedImage image;
-    add_log(image);
+    add_plain_log(image);
     image.builder().damage(Tid(6), Kind::kData, 0);
     image.write();
     const auto outcome = replay(image, ReplayMode::kInPlace, {}, each.rules);
@@ -130,21 +126,21 @@ TEST_F(Replay, DamageIsRefusedOrEmptiedByTheRules) {
 
 TEST_F(Replay, ALogThatDoesNotCountIsLeftAlone) {
   LoggedImage image;
-  add_log(image);
+  add_plain_log(image);
   image.write({}, false);
-  const auto before = content_of(image.path());
+  const auto before = testing::read_file(image.path());
   const auto outcome = replay(image, ReplayMode::kInPlace);
   ASSERT_TRUE(outcome);
   EXPECT_FALSE(outcome->is_damaged());
-  EXPECT_EQ(content_of(image.path()), before);
+  EXPECT_EQ(testing::read_file(image.path()), before);
   const fs::path copy = image.path().parent_path() / "copy.img";
   ASSERT_TRUE(replay(image, ReplayMode::kCopy, copy));
-  EXPECT_EQ(content_of(copy), before);
+  EXPECT_EQ(testing::read_file(copy), before);
 }
 
 TEST_F(Replay, NothingIsLeftOfACopyThatFailed) {
   LoggedImage image;
-  add_log(image);
+  add_plain_log(image);
   image.write();
   image.change_log_block(LogBlock(0), [](MutableBytes block) { block[0x58] ^= 1; });
   const fs::path folder = image.path().parent_path();
@@ -160,7 +156,7 @@ TEST_F(Replay, NothingIsLeftOfACopyThatFailed) {
 
 TEST_F(Replay, TwoOfUsDoNotWriteAtOnce) {
   LoggedImage image;
-  add_log(image);
+  add_plain_log(image);
   image.write();
   const auto other = File::open(image.path(), File::Access::kExclusive);
   ASSERT_TRUE(other);

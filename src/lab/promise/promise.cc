@@ -16,12 +16,6 @@ struct Overloaded : Visitors... {
 template <class... Visitors>
 Overloaded(Visitors...) -> Overloaded<Visitors...>;
 
-std::string hex(std::uint32_t value) {
-  std::array<char, 8> digits{};
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value, 16);
-  return {digits.data(), end.ptr};
-}
-
 std::string joined(std::string_view verb, std::initializer_list<std::uint64_t> numbers) {
   std::string text(verb);
   for (const std::uint64_t number : numbers) text += " " + std::to_string(number);
@@ -235,8 +229,14 @@ std::string clause_text(const Clause& clause) {
       clause);
 }
 
+std::string run_hex(std::uint32_t run) {
+  std::array<char, 8> digits{};
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), run, 16);
+  return {digits.data(), end.ptr};
+}
+
 std::string promise_text(const Promise& promise) {
-  std::string text = std::string(kPromiseWord) + hex(promise.run);
+  std::string text = std::string(kPromiseWord) + run_hex(promise.run);
   const char* divider = " ";
   for (const Clause& clause : promise.clauses) {
     text += divider + clause_text(clause);

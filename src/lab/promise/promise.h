@@ -115,6 +115,8 @@ inline constexpr std::size_t kNameBytesMax = 255;
 
 // One clause's text, without the mark around it.  A name has no blank, `;` or newline (CHECK).
 std::string clause_text(const Clause& clause);
+// The number of a run, as marks and the names of its folders have it.
+std::string run_hex(std::uint32_t run);
 // A whole mark.
 std::string promise_text(const Promise& promise);
 

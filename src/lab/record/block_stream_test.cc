@@ -27,7 +27,7 @@ TEST(ContentPool, KeepsEachContentOnceUpToItsLimit) {
   EXPECT_EQ(pool.size(), 3u);
 }
 
-class BlockStreamTest : public testing::Test {
+class BlockStreamTest : public ::testing::Test {
  protected:
   // What `use` does to a disk of four blocks of 4096 bytes, as a stream.
   template <class Use>

@@ -11,7 +11,7 @@
 namespace powercut::lab {
 namespace {
 
-class FoldTest : public testing::Test {
+class FoldTest : public ::testing::Test {
  protected:
   // The same use of a disk of 12 and a half units, with a limit and without one.
   void record(std::uint64_t bytes_max, int steps) {

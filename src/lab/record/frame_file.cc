@@ -8,10 +8,6 @@
 namespace powercut::lab {
 namespace {
 
-Failure broken(const char* rule, std::uint64_t where) {
-  return fail(Errc::kCorrupt, rule, where);
-}
-
 StoredPart part_of(const disk::PartHeader& header, std::uint64_t offset) {
   return {offset, header.stored_bytes, header.raw_bytes, header.checksum};
 }
@@ -25,18 +21,20 @@ class PartParser {
   Result<void> parse() {
     const Bytes raw = into_.raw;
     if (frame_.definition_count > raw.size() / sizeof(disk::Definition)) {
-      return broken("recording: more definitions than bytes", frame_.definition_count);
+      return fail(Errc::kCorrupt, "recording: more definitions than bytes",
+                  frame_.definition_count);
     }
     std::uint64_t contents_bytes = 0;
     for (std::uint32_t i = 0; i < frame_.definition_count; ++i) {
       contents_bytes += TRY(take_definition(raw));
     }
     if (contents_bytes != frame_.contents.raw_bytes) {
-      return broken("recording: contents are not as long as their definitions", contents_bytes);
+      return fail(Errc::kCorrupt, "recording: contents are not as long as their definitions",
+                  contents_bytes);
     }
     while (at_ < raw.size()) TRY(take_event(raw));
     if (into_.events.size() != frame_.event_count) {
-      return broken("recording: number of events in a frame", into_.events.size());
+      return fail(Errc::kCorrupt, "recording: number of events in a frame", into_.events.size());
     }
     return {};
   }
@@ -45,9 +43,10 @@ class PartParser {
   Result<std::uint32_t> take_definition(Bytes raw) {
     const auto stored = TRY(load<disk::Definition>(raw, at_));
     at_ += sizeof(stored);
-    if (stored.number.value() == 0) return broken("recording: content number 0 is defined", at_);
+    if (stored.number.value() == 0)
+      return fail(Errc::kCorrupt, "recording: content number 0 is defined", at_);
     if (stored.length.value() == 0 || stored.length > disk::kUnitBytes) {
-      return broken("recording: length of a content", stored.length);
+      return fail(Errc::kCorrupt, "recording: length of a content", stored.length);
     }
     into_.definitions.push_back(
         {ContentNumber(stored.number), stored.length, {stored.hash_low, stored.hash_high}});
@@ -65,16 +64,18 @@ class PartParser {
     }
     const std::uint64_t bytes =
         is_mark ? taken.event.length : 4 * piece_count(taken.event.offset, taken.event.length);
-    if (bytes > raw.size() - at_) return broken("recording: an event past its frame", at_);
+    if (bytes > raw.size() - at_)
+      return fail(Errc::kCorrupt, "recording: an event past its frame", at_);
     (is_mark ? taken.event.data : taken.refs) = raw.subspan(at_, bytes);
     at_ += bytes;
     into_.events.push_back(taken);
     return {};
   }
   Result<RecordedEvent> checked(const disk::EventHeader& header) const {
-    if (header.kind < 1 || header.kind > 5) return broken("recording: event kind", header.kind);
+    if (header.kind < 1 || header.kind > 5)
+      return fail(Errc::kCorrupt, "recording: event kind", header.kind);
     if (header.request < 1 || header.request > 4) {
-      return broken("recording: request kind", header.request);
+      return fail(Errc::kCorrupt, "recording: request kind", header.request);
     }
     RecordedEvent event;
     event.kind = static_cast<EventKind>(header.kind);
@@ -85,15 +86,16 @@ class PartParser {
     event.offset = header.offset;
     event.length = header.length;
     if (event.kind == EventKind::kMark) {
-      if (event.length > kMarkBytesMax) return broken("recording: a mark too long", event.length);
+      if (event.length > kMarkBytesMax)
+        return fail(Errc::kCorrupt, "recording: a mark too long", event.length);
       return event;
     }
     if (event.offset > disk_bytes_ || event.length > disk_bytes_ - event.offset) {
-      return broken("recording: a range past the end of its disk", event.offset);
+      return fail(Errc::kCorrupt, "recording: a range past the end of its disk", event.offset);
     }
     const bool may_start = event.kind == EventKind::kBase || event.kind == EventKind::kSubmitted;
     if (frame_.kind == FrameKind::kStart ? !may_start : event.kind == EventKind::kBase) {
-      return broken("recording: an event in a frame of the other kind", header.kind);
+      return fail(Errc::kCorrupt, "recording: an event in a frame of the other kind", header.kind);
     }
     return event;
   }
@@ -113,14 +115,15 @@ ContentNumber FrameEvent::ref(std::size_t piece) const {
 Result<FrameFile> FrameFile::open(const ByteStore& file) {
   disk::RecordingHeader2 header;
   std::array<std::uint8_t, sizeof(header)> bytes{};
-  if (file.size_bytes() < bytes.size()) return broken("recording: too short for its header", 0);
+  if (file.size_bytes() < bytes.size())
+    return fail(Errc::kCorrupt, "recording: too short for its header", 0);
   TRY(file.read_at(0, bytes));
   header = TRY(load<disk::RecordingHeader2>(bytes, 0));
-  if (header.magic != disk::kMagic2) return broken("recording: magic", 0);
+  if (header.magic != disk::kMagic2) return fail(Errc::kCorrupt, "recording: magic", 0);
   const std::uint32_t sum =
       crc32c(~0u, Bytes(bytes).first(offsetof(disk::RecordingHeader2, checksum)));
   if (!kFuzzing && header.checksum.value() != sum)
-    return broken("recording: checksum of its header", 0);
+    return fail(Errc::kCorrupt, "recording: checksum of its header", 0);
   if (header.unit_bytes.value() != disk::kUnitBytes) {
     return fail(Errc::kUnsupported, "recording: contents of another length", header.unit_bytes);
   }
@@ -154,10 +157,11 @@ Result<std::optional<FrameInfo>> FrameFile::read_header(std::uint64_t offset) co
   if (header.magic != disk::kFrameMagic2) return std::optional<FrameInfo>{};
   const std::uint32_t sum = crc32c(~0u, Bytes(bytes).subspan(offsetof(disk::FrameHeader2, kind)));
   if (!kFuzzing && header.checksum.value() != sum) return std::optional<FrameInfo>{};
-  if (header.kind < 1 || header.kind > 2) return broken("recording: kind of a frame", offset);
+  if (header.kind < 1 || header.kind > 2)
+    return fail(Errc::kCorrupt, "recording: kind of a frame", offset);
   for (const disk::PartHeader& part : {header.events, header.contents}) {
     if (part.raw_bytes > disk::kPartRawBytesMax || part.stored_bytes > part.raw_bytes) {
-      return broken("recording: size of a frame", offset);
+      return fail(Errc::kCorrupt, "recording: size of a frame", offset);
     }
   }
   FrameInfo frame;
@@ -179,11 +183,12 @@ Result<std::optional<FrameInfo>> FrameFile::read_header(std::uint64_t offset) co
 Result<void> FrameFile::check_sequel(const FrameInfo& frame) const {
   std::uint64_t first_event = folded_events_;
   if (!frames_.empty() && frames_.back().kind == FrameKind::kEvents) {
-    if (frame.kind == FrameKind::kStart) return broken("recording: two beginnings", frame.offset);
+    if (frame.kind == FrameKind::kStart)
+      return fail(Errc::kCorrupt, "recording: two beginnings", frame.offset);
     first_event = frames_.back().first_event + frames_.back().event_count;
   }
   if (frame.first_event != first_event) {
-    return broken("recording: events are not numbered without a gap", frame.offset);
+    return fail(Errc::kCorrupt, "recording: events are not numbered without a gap", frame.offset);
   }
   return {};
 }
@@ -211,7 +216,7 @@ Result<std::optional<std::vector<std::uint8_t>>> FrameFile::unpack(const StoredP
   std::vector<std::uint8_t> raw(part.raw_bytes);
   const std::size_t size = ZSTD_decompress(raw.data(), raw.size(), stored.data(), stored.size());
   if (ZSTD_isError(size) != 0 || size != raw.size()) {
-    return broken("recording: zstd", part.offset);
+    return fail(Errc::kCorrupt, "recording: zstd", part.offset);
   }
   return Loaded(std::move(raw));
 }

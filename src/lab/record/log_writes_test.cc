@@ -9,6 +9,7 @@
 #include "host/process.h"
 #include "lab/record/recording_file.h"
 #include "lab/record/recording_test_support.h"
+#include "tests/support/files.h"
 
 namespace powercut::lab {
 namespace {
@@ -55,14 +56,7 @@ struct PlainReader {
   }
 };
 
-std::vector<std::uint8_t> bytes_of_file(const std::filesystem::path& path) {
-  const File file = File::open(path, File::Access::kRead).value();
-  std::vector<std::uint8_t> bytes(file.size_bytes());
-  EXPECT_TRUE(file.read_at(0, bytes));
-  return bytes;
-}
-
-class LogWrites : public testing::Test {
+class LogWrites : public ::testing::Test {
  protected:
   std::filesystem::path path(const char* name) const { return folder_.path() / name; }
   template <class Use>
@@ -101,7 +95,7 @@ TEST_F(LogWrites, AnExportedLogIsReadByTheDocument) {
   const LogCounts counts = export_it();
   EXPECT_EQ(counts.entries, 9u);
   // The base; the mark and the write with FUA at once, the first write only with the flush.
-  PlainReader whole{bytes_of_file(path("log")), filled(disk_.size_bytes(), 0), ""};
+  PlainReader whole{testing::read_file(path("log")), filled(disk_.size_bytes(), 0), ""};
   whole.play();
   EXPECT_EQ(whole.story, "wmw!wfmdwm");
   EXPECT_TRUE(std::ranges::equal(whole.disk, disk_.bytes()));
@@ -142,7 +136,7 @@ TEST_F(LogWrites, ABaseOfItsOwnHoldsWhatWasThereAtFirst) {
   });
   File base = File::create(path("base"), disk_.size_bytes()).value();
   export_it({512, &base});
-  PlainReader reader{bytes_of_file(path("log")), bytes_of_file(path("base")), ""};
+  PlainReader reader{testing::read_file(path("log")), testing::read_file(path("base")), ""};
   reader.play();
   EXPECT_EQ(reader.story, "wm");
   EXPECT_TRUE(std::ranges::equal(reader.disk, disk_.bytes()));
@@ -301,7 +295,7 @@ TEST_F(LogWrites, ALogOfQemuIsImported) {
   play(recording, view, {});
   std::vector<std::uint8_t> played(kDiskBytes);
   ASSERT_TRUE(view.read(0, played));
-  EXPECT_EQ(played, bytes_of_file(path("disk")));
+  EXPECT_EQ(played, testing::read_file(path("disk")));
 }
 
 }  // namespace

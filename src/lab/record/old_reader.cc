@@ -8,10 +8,6 @@
 namespace powercut::lab {
 namespace {
 
-Failure broken(const char* rule, std::uint64_t where) {
-  return fail(Errc::kCorrupt, rule, where);
-}
-
 class OldReader final : public RecordingReader {
  public:
   OldReader(const ByteStore& file, std::uint64_t disk_bytes, std::uint64_t frame_bytes_max)
@@ -35,7 +31,7 @@ class OldReader final : public RecordingReader {
     if (pieced_.event.kind != EventKind::kBase) pieced_.number = next_number_++;
     if (!carries_data(pieced_.event)) return &pieced_;
     if (pieced_.event.length > raw_.size() - at_) {
-      return broken("recording: data past its frame", at_);
+      return fail(Errc::kCorrupt, "recording: data past its frame", at_);
     }
     pieced_.event.data = Bytes(raw_).subspan(at_, pieced_.event.length);
     at_ += pieced_.event.length;
@@ -67,9 +63,10 @@ class OldReader final : public RecordingReader {
 
 Result<RecordedEvent> OldReader::checked(const disk::EventHeader& header) {
   RecordedEvent event;
-  if (header.kind < 1 || header.kind > 5) return broken("recording: event kind", header.kind);
+  if (header.kind < 1 || header.kind > 5)
+    return fail(Errc::kCorrupt, "recording: event kind", header.kind);
   if (header.request < 1 || header.request > 4) {
-    return broken("recording: request kind", header.request);
+    return fail(Errc::kCorrupt, "recording: request kind", header.request);
   }
   event.kind = static_cast<EventKind>(header.kind);
   event.request = static_cast<RequestKind>(header.request);
@@ -79,18 +76,20 @@ Result<RecordedEvent> OldReader::checked(const disk::EventHeader& header) {
   event.offset = header.offset;
   event.length = header.length;
   if (event.kind == EventKind::kMark) {
-    if (event.length > kMarkBytesMax) return broken("recording: a mark too long", event.length);
+    if (event.length > kMarkBytesMax)
+      return fail(Errc::kCorrupt, "recording: a mark too long", event.length);
     return event;
   }
   if (event.offset > facts_.disk_bytes || event.length > facts_.disk_bytes - event.offset) {
-    return broken("recording: a range past the end of its disk", event.offset);
+    return fail(Errc::kCorrupt, "recording: a range past the end of its disk", event.offset);
   }
   if (event.kind == EventKind::kSubmitted && event.sequence != next_sequence_++) {
-    return broken("recording: submissions are not numbered 1, 2, 3 ...", event.sequence);
+    return fail(Errc::kCorrupt, "recording: submissions are not numbered 1, 2, 3 ...",
+                event.sequence);
   }
   if (event.kind == EventKind::kCompleted &&
       (event.sequence == 0 || event.sequence >= next_sequence_)) {
-    return broken("recording: a completion without its submission", event.sequence);
+    return fail(Errc::kCorrupt, "recording: a completion without its submission", event.sequence);
   }
   return event;
 }
@@ -107,7 +106,8 @@ Result<bool> OldReader::read_frame() {
   const std::uint64_t stored_bytes = header.stored_bytes;
   if (header.magic != disk::kFrameMagic1) return false;
   if (file_.size_bytes() - offset_ - sizeof(header) < stored_bytes) return false;
-  if (header.raw_bytes > disk::kFrameRawBytesMax1) return broken("recording: frame size", offset_);
+  if (header.raw_bytes > disk::kFrameRawBytesMax1)
+    return fail(Errc::kCorrupt, "recording: frame size", offset_);
   if (header.raw_bytes + stored_bytes > frame_bytes_max_) {
     return fail(Errc::kLimit, "recording: larger than the memory it may take", offset_);
   }
@@ -117,7 +117,8 @@ Result<bool> OldReader::read_frame() {
   raw_.resize(header.raw_bytes);
   at_ = 0;
   const std::size_t size = ZSTD_decompress(raw_.data(), raw_.size(), stored.data(), stored.size());
-  if (ZSTD_isError(size) != 0 || size != raw_.size()) return broken("recording: zstd", offset_);
+  if (ZSTD_isError(size) != 0 || size != raw_.size())
+    return fail(Errc::kCorrupt, "recording: zstd", offset_);
   offset_ += sizeof(header) + stored_bytes;
   is_cut_ = false;
   return true;
@@ -128,7 +129,8 @@ Result<bool> OldReader::read_frame() {
 Result<std::unique_ptr<RecordingReader>> open_old_recording(const ByteStore& file,
                                                             std::uint64_t memory_bytes) {
   std::array<std::uint8_t, sizeof(disk::RecordingHeader1)> bytes{};
-  if (file.size_bytes() < bytes.size()) return broken("recording: too short for its header", 0);
+  if (file.size_bytes() < bytes.size())
+    return fail(Errc::kCorrupt, "recording: too short for its header", 0);
   TRY(file.read_at(0, bytes));
   const auto header = TRY(load<disk::RecordingHeader1>(bytes, 0));
   if (header.disk_bytes > kRecordedDiskBytesMax) {

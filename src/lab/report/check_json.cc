@@ -1,11 +1,9 @@
 #include "lab/report/check_json.h"
 
-#include <nlohmann/json.hpp>
+#include "lab/verify/json_form.h"
 
 namespace powercut::lab {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 Json finding_json(const CheckFinding& finding) {
   Json json = {
@@ -17,14 +15,10 @@ Json finding_json(const CheckFinding& finding) {
   return json;
 }
 
-std::string line_of(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
 }  // namespace
 
 std::string check_finding_to_json(const CheckFinding& finding) {
-  return line_of(finding_json(finding));
+  return json_line(finding_json(finding));
 }
 
 std::string causes_to_json(const std::vector<Cause>& causes) {
@@ -38,7 +32,7 @@ std::string causes_to_json(const std::vector<Cause>& causes) {
                     {"consequences", std::move(consequences)},
                     {"repair", cause.repair}});
   }
-  return line_of(list);
+  return json_line(list);
 }
 
 std::string order_to_json(const OrderVerification& verification) {
@@ -58,7 +52,7 @@ std::string order_to_json(const OrderVerification& verification) {
                        {"findings", counters.finding_count}}},
                      {"trouble", verification.trouble},
                      {"findings", std::move(list)}};
-  return line_of(json);
+  return json_line(json);
 }
 
 }  // namespace powercut::lab

@@ -1,4 +1,4 @@
-#include <nlohmann/json.hpp>
+#include "lab/verify/json_form.h"
 
 #include "lab/report/explore_text.h"
 #include "lab/verify/finding_json.h"
@@ -6,9 +6,7 @@
 namespace powercut::lab {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-Json finding_json(const CheckFinding& finding) {
+Json whole_finding_json(const CheckFinding& finding) {
   Json json = {
       {"judge", judge_name(finding.judge)}, {"rule", finding.rule}, {"words", finding.words}};
   json["block"] = finding.block ? Json(finding.block->value()) : Json(nullptr);
@@ -56,7 +54,7 @@ std::string exploration_json(const ExploreResult& result, const std::string& rep
   }
   Json findings = Json::array();
   for (const GroupedFinding& group : result.findings) {
-    Json each = finding_json(group.finding);
+    Json each = whole_finding_json(group.finding);
     each["states"] = group.state_count;
     each["crash"] = group.first.crash_point;
     each["keep"] = group.first.writes;
@@ -66,7 +64,7 @@ std::string exploration_json(const ExploreResult& result, const std::string& rep
   json["findings"] = std::move(findings);
   Json stream = Json::array();
   for (const CheckFinding& finding : result.stream_findings)
-    stream.push_back(finding_json(finding));
+    stream.push_back(whole_finding_json(finding));
   json["stream_findings"] = std::move(stream);
   if (result.tag) {
     Json tag = Json::array();
@@ -76,7 +74,7 @@ std::string exploration_json(const ExploreResult& result, const std::string& rep
     json["tag"] = {{"counters", Json::parse(counters_to_json(result.tag->counters))},
                    {"findings", std::move(tag)}};
   }
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json_document(json);
 }
 
 }  // namespace powercut::lab

@@ -1,6 +1,6 @@
 #include "lab/report/image_json.h"
 
-#include <nlohmann/json.hpp>
+#include "lab/verify/json_form.h"
 
 #include "lab/image/inode_facts.h"
 #include "lab/report/image_text.h"
@@ -9,13 +9,7 @@
 namespace powercut::lab {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 constexpr std::uint64_t kTroublesMax = 1000;
-
-std::string dump(const Json& json, int indent) {
-  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
-}
 
 Bytes bytes_in(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
@@ -229,7 +223,7 @@ std::string info_json(const ImageInfo& info, const std::string& name) {
         {"node", std::string(info.mmp->node())}, {"device", std::string(info.mmp->device())}};
   }
   json["mmp_error"] = optional_error(info.mmp_error);
-  return dump(json, 2) + "\n";
+  return json_document(json);
 }
 
 std::string inode_json(const InodeReport& report, const std::string& path,
@@ -268,7 +262,7 @@ std::string inode_json(const InodeReport& report, const std::string& path,
     if (*error) errors.push_back(error_json(**error));
   }
   json["errors"] = std::move(errors);
-  return dump(json, 2) + "\n";
+  return json_document(json);
 }
 
 std::string extract_json(const ExtractOutcome& outcome,
@@ -297,7 +291,7 @@ std::string extract_json(const ExtractOutcome& outcome,
     list.push_back(std::move(item));
   }
   json["troubles"] = std::move(list);
-  return dump(json, 2) + "\n";
+  return json_document(json);
 }
 
 ListingJson::ListingJson(Print print, const std::string& image, const std::string& path,
@@ -307,7 +301,7 @@ ListingJson::ListingJson(Print print, const std::string& image, const std::strin
   put_bytes(json, "image", image);
   put_bytes(json, "path", path);
   json["seen"] = seen_as_name(seen);
-  std::string head = dump(json, -1);
+  std::string head = json_line(json);
   head.pop_back();  // the brace: the document goes on
   print_(head + ",\n\"names\": [");
 }
@@ -324,13 +318,13 @@ void ListingJson::add(const Listing& listing) {
 }
 
 void ListingJson::add(const std::string& path, const ListedName& name, std::uint32_t depth) {
-  print_item(dump(name_json(path, name, depth), -1));
+  print_item(json_line(name_json(path, name, depth)));
 }
 
 void ListingJson::trouble(const std::string& path, const Error& error) {
   if (++trouble_count_ > kTroublesMax) return;
   if (!troubles_.empty()) troubles_ += ",\n";
-  troubles_ += dump(trouble_json(path, error), -1);
+  troubles_ += json_line(trouble_json(path, error));
 }
 
 void ListingJson::end(const TreeCounts* counts) {
@@ -343,7 +337,7 @@ void ListingJson::end(const TreeCounts* counts) {
     json["unreadable"] = counts->unreadable;
     json["bytes"] = counts->bytes;
   }
-  print_("\n],\n\"errors\": [" + troubles_ + "],\n" + dump(json, -1).substr(1) + "\n");
+  print_("\n],\n\"errors\": [" + troubles_ + "],\n" + json_line(json).substr(1) + "\n");
 }
 
 Result<bool> TreeJson::visit(const TreeWalk& walk, const WalkedName& name) {

@@ -13,12 +13,6 @@
 namespace powercut::lab {
 namespace {
 
-constexpr double kMib = 1 << 20;
-
-std::string plural(std::uint64_t count, std::string_view one, std::string_view many) {
-  return grouped(count) + " " + std::string(count == 1 ? one : many);
-}
-
 std::string damage_words(const Damage& damage) {
   std::string text =
       fmt::format("{} (transaction {}, journal block {}", recovery_rule_name(damage.rule),

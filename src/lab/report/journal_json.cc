@@ -1,17 +1,11 @@
 #include "lab/report/journal_json.h"
 
-#include <nlohmann/json.hpp>
+#include "lab/verify/json_form.h"
 
 #include "lab/verify/finding_json.h"
 
 namespace powercut::lab {
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-std::string dump(const Json& json) {
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-}
 
 std::string_view end_name(RecoveryEnd end) {
   switch (end) {
@@ -203,28 +197,28 @@ std::string story_json(const JournalStory& story, bool lists_blocks,
         transaction_json(each, lists_blocks || is_asked_for, story.map.block_bytes()));
   }
   json["transactions"] = std::move(transactions);
-  return dump(json);
+  return json_document(json);
 }
 
 std::string checks_json(std::span<const ImageCheck> checks, const std::string& repeat_command) {
   Json images = Json::array();
   for (const ImageCheck& each : checks) images.push_back(check_json(each));
-  return dump({{"repeat", repeat_command}, {"images", std::move(images)}});
+  return json_document({{"repeat", repeat_command}, {"images", std::move(images)}});
 }
 
 std::string replay_json(const ReplayOutcome& outcome, const std::string& repeat_command) {
   static constexpr const char* kModes[] = {"dry run", "copy", "in place"};
-  return dump({{"repeat", repeat_command},
-               {"image", outcome.image.path.string()},
-               {"mode", kModes[static_cast<std::size_t>(outcome.options.mode)]},
-               {"output", outcome.options.output.string()},
-               {"journal_output", outcome.journal_output.string()},
-               {"needs_recovery", outcome.is_dirty},
-               {"recovered", outcome.ends_recovered()},
-               {"damaged", outcome.is_damaged()},
-               {"superseded", outcome.superseded_count},
-               {"recovery", plan_json(outcome.plan)},
-               {"findings", findings_json(outcome.findings)}});
+  return json_document({{"repeat", repeat_command},
+                        {"image", outcome.image.path.string()},
+                        {"mode", kModes[static_cast<std::size_t>(outcome.options.mode)]},
+                        {"output", outcome.options.output.string()},
+                        {"journal_output", outcome.journal_output.string()},
+                        {"needs_recovery", outcome.is_dirty},
+                        {"recovered", outcome.ends_recovered()},
+                        {"damaged", outcome.is_damaged()},
+                        {"superseded", outcome.superseded_count},
+                        {"recovery", plan_json(outcome.plan)},
+                        {"findings", findings_json(outcome.findings)}});
 }
 
 }  // namespace powercut::lab

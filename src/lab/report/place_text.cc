@@ -3,13 +3,13 @@
 #include <fmt/format.h>
 
 #include "lab/report/name_text.h"
+#include "lab/report/text.h"
 
 namespace powercut::lab {
 
 std::string partitions_text(std::span<const Partition> partitions) {
   std::string text = "  its partitions, and the words that choose one:\n";
   for (const Partition& partition : partitions) {
-    constexpr double kMib = 1 << 20;
     text += fmt::format("  {:>4}  {:>12.1f} MiB  {:<22}  --offset {}{}\n", partition.number,
                         static_cast<double>(partition.size_bytes) / kMib, partition.type,
                         partition.offset_bytes,

@@ -8,10 +8,6 @@
 namespace powercut::lab {
 namespace {
 
-std::string plural(std::uint64_t count, std::string_view one, std::string_view many) {
-  return grouped(count) + " " + std::string(count == 1 ? one : many);
-}
-
 std::string finding_line(const CheckedFinding& checked) {
   std::string text = "  " + printable(checked.finding.describe());
   if (checked.revoked_by) {

@@ -1,6 +1,6 @@
 #include "lab/report/report_json.h"
 
-#include <nlohmann/json.hpp>
+#include "lab/verify/json_form.h"
 
 #include "lab/report/check_json.h"
 #include "lab/report/explore_text.h"
@@ -8,12 +8,6 @@
 
 namespace powercut::lab {
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-std::string dump(const Json& json) {
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-}
 
 Json optional_number(const std::optional<double>& number) {
   return number ? Json(*number) : Json(nullptr);
@@ -101,7 +95,7 @@ std::string runs_json(std::span<const RunOutcome> runs, const std::string& repea
   Json list = Json::array();
   for (const RunOutcome& run : runs) list.push_back(run_json(run));
   json["run_list"] = std::move(list);
-  return dump(json);
+  return json_document(json);
 }
 
 std::string proof_json(const Proof& proof) {
@@ -126,7 +120,7 @@ std::string proof_json(const Proof& proof) {
                      {"damaged_blocks", blocks_json(proof.kernel->damaged)},
                      {"lines", proof.kernel->lines}};
   }
-  return dump(json);
+  return json_document(json);
 }
 
 std::string verification_json(const VerifiedStream& verified) {
@@ -139,7 +133,7 @@ std::string verification_json(const VerifiedStream& verified) {
   json["order"] =
       verified.order == nullptr ? Json(nullptr) : Json::parse(order_to_json(*verified.order));
   json["causes"] = Json::parse(causes_to_json(verified.causes));
-  return dump(json);
+  return json_document(json);
 }
 
 }  // namespace powercut::lab

@@ -10,12 +10,6 @@
 namespace powercut::lab {
 namespace {
 
-constexpr double kMib = 1 << 20;
-
-std::string plural(std::uint64_t count, std::string_view one, std::string_view many) {
-  return grouped(count) + " " + std::string(count == 1 ? one : many);
-}
-
 std::string_view accelerator_name(Accelerator accelerator) {
   switch (accelerator) {
     case Accelerator::kAuto: return "KVM if guests start, else TCG";
@@ -52,6 +46,10 @@ std::string grouped(std::uint64_t number) {
   std::string digits = std::to_string(number);
   for (std::size_t at = digits.size(); at > 3; at -= 3) digits.insert(at - 3, 1, ',');
   return digits;
+}
+
+std::string plural(std::uint64_t count, std::string_view one, std::string_view many) {
+  return grouped(count) + " " + std::string(count == 1 ? one : many);
 }
 
 std::string error_text(const Error& error) {

@@ -14,6 +14,9 @@ namespace powercut::lab {
 
 // 1234567 -> "1,234,567".
 std::string grouped(std::uint64_t number);
+// 1 -> "1 block", 2000 -> "2,000 blocks".
+std::string plural(std::uint64_t count, std::string_view one, std::string_view many);
+inline constexpr double kMib = 1 << 20;
 
 // What is about to be run.
 std::string run_header_text(const RunOptions& options, const std::string& title);

@@ -5,7 +5,7 @@
 namespace powercut::lab {
 namespace {
 
-constexpr auto kServerStart = std::chrono::seconds(10);
+constexpr auto kDoorStart = std::chrono::seconds(10);
 
 // Beside the program that is running, or where an installation puts it.
 Result<std::filesystem::path> find_plugin() {
@@ -64,7 +64,7 @@ Result<DiskDoor> DiskDoor::open(const DiskOptions& options) {
   // nbdkit binds its socket before the plugin has opened what it serves, so the socket alone is no
   // sign that marks are taken; the first status is.  Nobody is served yet: no finding is missed.
   const SteadyClock clock;
-  const Nanoseconds deadline = clock.now() + kServerStart;
+  const Nanoseconds deadline = clock.now() + kDoorStart;
   bool has_reported = false;
   std::error_code error;
   while (!has_reported || !std::filesystem::exists(socket, error)) {

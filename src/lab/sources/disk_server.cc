@@ -10,13 +10,6 @@ constexpr auto kStopLimit = std::chrono::seconds(10);
 constexpr auto kLastWords = std::chrono::milliseconds(500);
 constexpr std::size_t kWordsMax = 4096;
 
-std::string last_part(const std::string& text) {
-  constexpr std::size_t kMost = 100;
-  std::string part = text.size() > kMost ? text.substr(text.size() - kMost) : text;
-  std::ranges::replace(part, '\n', ' ');
-  return part;
-}
-
 }  // namespace
 
 Result<std::optional<DiskReportLine>> DiskServer::read_line(Nanoseconds limit) {
@@ -46,7 +39,7 @@ Result<std::optional<DiskReportLine>> DiskServer::next(Nanoseconds limit) {
   const bool has_ended = report_.is_at_end();
   TRY(take_words(has_ended ? Nanoseconds(kLastWords) : Nanoseconds{0}));
   if (!has_ended) return line;
-  return fail_with(Errc::kAborted, "the disk's process ended by itself", last_part(words_));
+  return fail_with(Errc::kAborted, "the disk's process ended by itself", end_of_output(words_));
 }
 
 // Until the last status: the report may hold more than a pipe does.

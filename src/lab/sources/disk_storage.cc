@@ -11,13 +11,6 @@ namespace {
 
 constexpr auto kMkfsLimit = std::chrono::seconds(120);
 
-std::string last_part(const std::string& text) {
-  constexpr std::size_t kMost = 100;
-  std::string part = text.size() > kMost ? text.substr(text.size() - kMost) : text;
-  std::ranges::replace(part, '\n', ' ');
-  return part;
-}
-
 Result<File> copy_of_image(const DiskOptions& options) {
   const File image = TRY(File::open(options.image, File::Access::kRead));
   const auto copy = options.folder / "disk.img";
@@ -56,7 +49,7 @@ Result<void> make_file_system(const File& storage, std::uint32_t journal_mib,
   mkfs.inherited_fds = {storage.fd()};
   const CommandOutcome outcome = TRY(run_command(mkfs, kMkfsLimit));
   if (outcome.status.is_success()) return {};
-  return fail_with(Errc::kIo, "mke2fs failed", last_part(outcome.output),
+  return fail_with(Errc::kIo, "mke2fs failed", end_of_output(outcome.output),
                    static_cast<std::uint64_t>(outcome.status.code));
 }
 

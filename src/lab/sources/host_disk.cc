@@ -10,7 +10,7 @@
 namespace powercut::lab {
 namespace {
 
-constexpr auto kServerStart = std::chrono::seconds(20);
+constexpr auto kMountStart = std::chrono::seconds(20);
 
 // The file of FUSE, in front of the recorded disk.
 class RecordedFile final : public FileService {
@@ -85,7 +85,7 @@ Result<HostDisk> HostDisk::open(const HostDiskOptions& options,
                 DiskServer(std::move(process), LineReader(std::move(report.read))));
   // The first status says that it serves.
   const SteadyClock clock;
-  const Nanoseconds deadline = clock.now() + kServerStart;
+  const Nanoseconds deadline = clock.now() + kMountStart;
   while (!TRY(disk.next(std::chrono::milliseconds(100)))) {
     if (clock.now() > deadline) return fail(Errc::kTimeout, "the disk's process did not start");
   }

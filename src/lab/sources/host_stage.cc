@@ -9,8 +9,8 @@ namespace powercut::lab {
 namespace {
 
 // To end the load, to write out what a file system caches, and to unmount.
-constexpr auto kStopGrace = std::chrono::seconds(60);
-constexpr auto kReapLimit = std::chrono::seconds(5);
+constexpr auto kStageGrace = std::chrono::seconds(60);
+constexpr auto kStageReapLimit = std::chrono::seconds(5);
 
 }  // namespace
 
@@ -70,7 +70,7 @@ Result<std::optional<GuestEvent>> HostStage::poll(Nanoseconds limit) {
     take_lines(text_.feed(output));
     if (output.empty() && process_.is_output_at_end()) {
       take_lines(text_.finish());
-      const auto status = process_.wait(Nanoseconds(kReapLimit));
+      const auto status = process_.wait(Nanoseconds(kStageReapLimit));
       has_ended_ = true;
       events_.push_back({.kind = GuestEventKind::kExited,
                          .text = "",
@@ -86,7 +86,7 @@ Result<std::optional<GuestEvent>> HostStage::poll(Nanoseconds limit) {
 
 bool HostStage::stop() {
   process_.send_signal(SIGTERM);
-  const Nanoseconds end = clock_->now() + kStopGrace;
+  const Nanoseconds end = clock_->now() + kStageGrace;
   // What it says meanwhile must not fill its pipe.
   while (!process_.wait(Nanoseconds{0}) && clock_->now() < end) {
     const auto output = process_.read_output(std::chrono::milliseconds(50));

@@ -1,17 +1,10 @@
 #include "lab/verify/finding_json.h"
 
 #include <limits>
-#include <nlohmann/json.hpp>
+#include "lab/verify/json_form.h"
 
 namespace powercut::lab {
 namespace {
-
-using Json = nlohmann::ordered_json;  // what is written keeps its order
-using Parsed = nlohmann::json;        // what is read is found by name, in logarithmic time
-
-std::string dump(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
 
 Json owner_json(const Owner& owner, std::uint32_t block_bytes) {
   return {{"kind", static_cast<int>(owner.kind)},
@@ -37,7 +30,7 @@ Json version_json(const KnownVersion& version) {
 
 // Whether a number, a text or a truth value fits a T as it is.
 template <class T>
-bool fits(const Parsed& field) {
+bool fits(const ParsedJson& field) {
   if constexpr (std::is_same_v<T, std::string>) {
     return field.is_string();
   } else if constexpr (std::is_same_v<T, bool>) {
@@ -53,7 +46,7 @@ bool fits(const Parsed& field) {
 // Reads fields by name, and remembers whether one did not fit.
 class Reader {
  public:
-  explicit Reader(const Parsed& json) : json_(json) {}
+  explicit Reader(const ParsedJson& json) : json_(json) {}
   template <class T>
   void get(const char* name, T& into) {
     const auto field = json_.find(name);
@@ -85,7 +78,7 @@ class Reader {
     if (is_good_) into = static_cast<T>(value);
   }
   // Null if the field is absent.
-  const Parsed* object(const char* name) {
+  const ParsedJson* object(const char* name) {
     const auto field = json_.find(name);
     if (field == json_.end()) return nullptr;
     is_good_ = is_good_ && field->is_object();
@@ -94,11 +87,11 @@ class Reader {
   bool is_good() const { return is_good_; }
 
  private:
-  const Parsed& json_;
+  const ParsedJson& json_;
   bool is_good_ = true;
 };
 
-bool read_owner(const Parsed& json, Owner& owner) {
+bool read_owner(const ParsedJson& json, Owner& owner) {
   Reader reader(json);
   reader.get_enum("kind", owner.kind, OwnerKind::kSymlink);
   reader.get_unit("inode", owner.inode);
@@ -110,7 +103,7 @@ bool read_owner(const Parsed& json, Owner& owner) {
   return reader.is_good();
 }
 
-bool read_range(const Parsed& json, ByteRange& range) {
+bool read_range(const ParsedJson& json, ByteRange& range) {
   using Offset = decltype(range.first);
   if (!json.is_array() || json.size() != 2) return false;
   if (!fits<Offset>(json[0]) || !fits<Offset>(json[1])) return false;
@@ -118,7 +111,7 @@ bool read_range(const Parsed& json, ByteRange& range) {
   return range.first < range.end;
 }
 
-bool read_version(const Parsed& json, KnownVersion& version) {
+bool read_version(const ParsedJson& json, KnownVersion& version) {
   Reader reader(json);
   reader.get_enum("place", version.place, KnownVersion::Place::kWord);
   reader.get_unit("tid", version.tid);
@@ -127,15 +120,15 @@ bool read_version(const Parsed& json, KnownVersion& version) {
   const auto ranges = json.find("ranges");
   if (ranges == json.end()) return reader.is_good();
   if (!ranges->is_array() || ranges->size() > KnownVersion::kRangesMax) return false;
-  for (const Parsed& range : *ranges) {
+  for (const ParsedJson& range : *ranges) {
     if (!read_range(range, version.ranges.emplace_back())) return false;
   }
   return reader.is_good();
 }
 
-Result<Parsed> parse_object(std::string_view text) {
+Result<ParsedJson> parse_object(std::string_view text) {
   if (is_nested_too_deep(text)) return fail(Errc::kCorrupt, "json: nested too deep");
-  Parsed json = Parsed::parse(text, nullptr, /*allow_exceptions=*/false);
+  ParsedJson json = ParsedJson::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) return fail(Errc::kCorrupt, "json: not an object");
   return json;
 }
@@ -206,11 +199,11 @@ std::string finding_to_json(const Finding& finding) {
   if (finding.owner) json["owner"] = owner_json(*finding.owner, finding.block_bytes);
   if (finding.version) json["version"] = version_json(*finding.version);
   if (finding.replayable) json["replayable"] = seconds_of(*finding.replayable);
-  return dump(json);
+  return json_line(json);
 }
 
 Result<Finding> finding_from_json(std::string_view text) {
-  const Parsed json = TRY(parse_object(text));
+  const ParsedJson json = TRY(parse_object(text));
   Finding finding;
   Reader reader(json);
   reader.get_enum("kind", finding.kind, FindingKind::kSuperblock);
@@ -233,10 +226,10 @@ Result<Finding> finding_from_json(std::string_view text) {
     reader.get_time("replayable", *finding.replayable);
   }
   bool is_good = true;
-  if (const Parsed* owner = reader.object("owner")) {
+  if (const ParsedJson* owner = reader.object("owner")) {
     is_good = read_owner(*owner, finding.owner.emplace());
   }
-  if (const Parsed* version = reader.object("version")) {
+  if (const ParsedJson* version = reader.object("version")) {
     is_good = read_version(*version, finding.version.emplace()) && is_good;
   }
   if (!is_good || !reader.is_good()) {
@@ -246,7 +239,7 @@ Result<Finding> finding_from_json(std::string_view text) {
 }
 
 std::string owner_to_json(const Owner& owner, std::uint32_t block_bytes) {
-  return dump(owner_json(owner, block_bytes));
+  return json_line(owner_json(owner, block_bytes));
 }
 
 std::string counters_to_json(const JudgeCounters& counters) {
@@ -255,11 +248,11 @@ std::string counters_to_json(const JudgeCounters& counters) {
   json["first_tid"] = counters.first_tid.value();
   json["last_tid"] = counters.last_tid.value();
   json["judge_seconds"] = seconds_of(counters.judge_time);
-  return dump(json);
+  return json_line(json);
 }
 
 Result<JudgeCounters> counters_from_json(std::string_view text) {
-  const Parsed json = TRY(parse_object(text));
+  const ParsedJson json = TRY(parse_object(text));
   JudgeCounters counters;
   Reader reader(json);
   for_each_counter(counters,

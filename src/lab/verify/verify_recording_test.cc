@@ -63,7 +63,7 @@ TEST(VerifyRecording, AFlippedBitInAJournalBlockOfARealKernelIsFound) {
 }
 
 // The shipped recording in format 2, read as it is played.
-class StreamedVerification : public testing::Test {
+class StreamedVerification : public ::testing::Test {
  protected:
   void SetUp() override {
     const auto recording = shipped();

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "host/reap.h"
 #include "lab/sources/guest/guest_job.h"
 #include "lab/sources/guest/mark_client.h"
 
@@ -75,22 +76,6 @@ class Relay {
   ::_exit(127);
 }
 
-int code_of(int status) {
-  if (WIFEXITED(status)) return WEXITSTATUS(status);
-  return 128 + (WIFSIGNALED(status) ? WTERMSIG(status) : 0);
-}
-
-// Reaps whoever has ended; the status of `wanted` if it was among them.
-std::optional<int> reap(pid_t wanted) {
-  std::optional<int> found;
-  int status = 0;
-  for (pid_t ended = ::waitpid(-1, &status, WNOHANG); ended > 0;
-       ended = ::waitpid(-1, &status, WNOHANG)) {
-    if (ended == wanted) found = code_of(status);
-  }
-  return found;
-}
-
 // Waits a moment for output and relays it; false at the output's end.
 bool relay_some(int output, Relay& relay) {
   pollfd waited{.fd = output, .events = POLLIN, .revents = 0};
@@ -135,7 +120,7 @@ CommandEnd watch_command(pid_t child, int output, const CommandLimits& limits, c
     } else {
       std::this_thread::sleep_for(std::chrono::milliseconds(kLookMilliseconds));
     }
-    code = reap(child);
+    code = reap_ended(child);
     if (!code && !watch.look(clock.now())) code = 128 + SIGKILL;
   }
   ::kill(-child, SIGKILL);
@@ -173,7 +158,7 @@ void end_all_processes(const Clock& clock) {
   const Nanoseconds end = clock.now() + std::chrono::seconds(2);
   for (;;) {
     ::kill(-1, SIGKILL);
-    reap(-1);
+    reap_ended(-1);
     // Orphans become children of process 1, so without children there is no other process.
     const bool is_alone = ::waitpid(-1, nullptr, WNOHANG) < 0 && errno == ECHILD;
     if (is_alone || clock.now() >= end) return;

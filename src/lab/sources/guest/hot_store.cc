@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <charconv>
 #include <thread>
 #include <utility>
 
@@ -11,19 +10,14 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "lab/sources/guest/load_words.h"
+
 namespace powercut::lab {
 namespace {
 
-constexpr std::size_t kPageBytes = 4096;
+constexpr std::size_t kHotPageBytes = 4096;
 constexpr std::size_t kStoresBetweenLooks = 64;  // at the clock, while dwelling
 using Word = std::uint64_t;
-
-Failure system_failure(const char* what, const std::string& path, int os_error) {
-  const Errc code = os_error == ENOSPC || os_error == EDQUOT ? Errc::kNoSpace
-                    : os_error == ENOENT                     ? Errc::kNotFound
-                                                             : Errc::kIo;
-  return fail_with(code, what, path, static_cast<std::uint64_t>(os_error));
-}
 
 // One file of the load, mapped shared and writable; unmapped at the end.
 class HotFile {
@@ -33,11 +27,11 @@ class HotFile {
       : words_(std::exchange(other.words_, nullptr)), page_count_(other.page_count_) {}
   HotFile& operator=(HotFile&&) = delete;
   ~HotFile() {
-    if (words_ != nullptr) ::munmap(words_, std::size_t{page_count_} * kPageBytes);
+    if (words_ != nullptr) ::munmap(words_, std::size_t{page_count_} * kHotPageBytes);
   }
   std::uint32_t page_count() const { return page_count_; }
   volatile Word* page(std::uint32_t index) const {
-    return words_ + std::size_t{index} * (kPageBytes / sizeof(Word));
+    return words_ + std::size_t{index} * (kHotPageBytes / sizeof(Word));
   }
 
  private:
@@ -48,32 +42,32 @@ class HotFile {
 
 // Gives every page its blocks, and waits until they are on the disk.
 Result<void> allocate(int fd, const std::string& path, std::uint32_t page_count) {
-  const std::vector<std::uint8_t> page(kPageBytes, 0x5A);
+  const std::vector<std::uint8_t> page(kHotPageBytes, 0x5A);
   for (std::uint32_t i = 0; i < page_count; ++i) {
     const ssize_t written = ::write(fd, page.data(), page.size());
-    if (written < 0) return system_failure("hot-store: write", path, errno);
+    if (written < 0) return load_failure("hot-store: write", path, errno);
     if (static_cast<std::size_t>(written) != page.size()) {
-      return system_failure("hot-store: short write", path, ENOSPC);
+      return load_failure("hot-store: short write", path, ENOSPC);
     }
   }
-  if (::fsync(fd) != 0) return system_failure("hot-store: fsync", path, errno);
+  if (::fsync(fd) != 0) return load_failure("hot-store: fsync", path, errno);
   return {};
 }
 
 Result<HotFile> HotFile::make(const std::string& path, std::uint32_t page_count) {
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (fd < 0) return system_failure("hot-store: create", path, errno);
+  if (fd < 0) return load_failure("hot-store: create", path, errno);
   const auto allocated = allocate(fd, path, page_count);
   void* memory = MAP_FAILED;
   int os_error = 0;
   if (allocated) {
-    memory = ::mmap(nullptr, std::size_t{page_count} * kPageBytes, PROT_READ | PROT_WRITE,
+    memory = ::mmap(nullptr, std::size_t{page_count} * kHotPageBytes, PROT_READ | PROT_WRITE,
                     MAP_SHARED, fd, 0);
     os_error = errno;
   }
   ::close(fd);
   if (!allocated) return Failure{allocated.error()};
-  if (memory == MAP_FAILED) return system_failure("hot-store: mmap", path, os_error);
+  if (memory == MAP_FAILED) return load_failure("hot-store: mmap", path, os_error);
   return HotFile(static_cast<Word*>(memory), page_count);
 }
 
@@ -86,7 +80,7 @@ struct Shared {
 };
 
 void dwell_on(volatile Word* page, Word& value, Shared& shared) {
-  constexpr std::size_t kStride = kPageBytes / sizeof(Word) / kStoresBetweenLooks;
+  constexpr std::size_t kStride = kHotPageBytes / sizeof(Word) / kStoresBetweenLooks;
   const Nanoseconds end = shared.clock.now() + shared.options.dwell;
   do {
     for (std::size_t i = 0; i < kStoresBetweenLooks; ++i) page[i * kStride] = ++value;
@@ -110,37 +104,26 @@ void sync_along(Shared& shared) {
   }
 }
 
-Result<std::uint64_t> parse_count(const std::string& word, std::uint64_t least,
-                                  std::uint64_t most) {
-  std::uint64_t count = 0;
-  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), count);
-  if (error != std::errc{} || end != word.data() + word.size() || count < least || count > most) {
-    return fail_with(Errc::kInvalid, "hot-store: not a number of its range", word);
-  }
-  return count;
-}
-
 Result<void> take_number(const std::string& option, const std::string& word,
                          HotStoreOptions& options) {
   if (option == "--files") {
-    options.file_count = static_cast<unsigned>(TRY(parse_count(word, 1, 256)));
+    options.file_count = static_cast<unsigned>(
+        TRY(parse_count("hot-store: not a number of its range", word, 1, 256)));
   } else if (option == "--pages") {
-    options.page_count = static_cast<std::uint32_t>(TRY(parse_count(word, 1, 1U << 20)));
+    options.page_count = static_cast<std::uint32_t>(
+        TRY(parse_count("hot-store: not a number of its range", word, 1, 1U << 20)));
   } else if (option == "--dwell-us") {
-    const std::uint64_t count = TRY(parse_count(word, 0, 10'000'000));
+    const std::uint64_t count =
+        TRY(parse_count("hot-store: not a number of its range", word, 0, 10'000'000));
     options.dwell = std::chrono::microseconds(static_cast<std::int64_t>(count));
   } else if (option == "--seconds") {
-    const std::uint64_t count = TRY(parse_count(word, 1, 86'400));
+    const std::uint64_t count =
+        TRY(parse_count("hot-store: not a number of its range", word, 1, 86'400));
     options.duration = std::chrono::seconds(static_cast<std::int64_t>(count));
   } else {
     return fail_with(Errc::kInvalid, "hot-store: unknown option", option);
   }
   return {};
-}
-
-void say(int fd, const std::string& line) {
-  const ssize_t written = ::write(fd, line.data(), line.size());
-  static_cast<void>(written);  // nobody is left to be told
 }
 
 }  // namespace
@@ -204,9 +187,7 @@ int hot_store_main(const std::vector<std::string>& words) {
   const SteadyClock clock;
   const auto tally = run_hot_store(*options, clock);
   if (!tally) {
-    say(STDERR_FILENO, std::string(tally.error().what) + " (" +
-                           std::string(tally.error().detail.view()) + "): errno " +
-                           std::to_string(tally.error().where) + "\n");
+    say(STDERR_FILENO, error_words(tally.error()) + "\n");
     return 3;
   }
   say(STDOUT_FILENO, "hot-store: " + std::to_string(tally->page_visits) + " pages stored to, " +

@@ -49,15 +49,6 @@ std::optional<DataMode> mode_in(const std::string& text) {
 
 }  // namespace
 
-Failure load_failure(const char* what, const std::string& path, int os_error) {
-  const Errc code = os_error == ENOSPC || os_error == EDQUOT ? Errc::kNoSpace
-                    : os_error == ENOENT                     ? Errc::kNotFound
-                    : os_error == EEXIST                     ? Errc::kExists
-                                                             : Errc::kIo;
-  return fail_with(code, what, path + ": " + std::strerror(os_error),
-                   static_cast<std::uint64_t>(os_error));
-}
-
 DataMode find_data_mode(const std::string& directory) {
   struct stat status {};
   if (::stat(directory.c_str(), &status) != 0) return DataMode::kUnknown;

@@ -10,6 +10,7 @@
 
 #include "base/prng.h"
 #include "lab/promise/promise.h"
+#include "lab/sources/guest/load_words.h"
 #include "lab/sources/guest/mark_client.h"
 #include "lab/sources/guest/workload.h"
 
@@ -74,9 +75,6 @@ class LoadPlace {
   Prng prng_;
   std::uint64_t operation_count_ = 0;
 };
-
-// kIo and the like with the errno's words.
-Failure load_failure(const char* what, const std::string& path, int os_error);
 
 // How the file system that holds `directory` treats data, by /proc.
 DataMode find_data_mode(const std::string& directory);

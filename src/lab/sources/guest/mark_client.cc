@@ -14,18 +14,13 @@
 #include <unistd.h>
 
 #include "lab/promise/promise.h"
+#include "lab/sources/guest/load_words.h"
 
 namespace powercut::lab {
 namespace {
 
-constexpr auto kPause = std::chrono::milliseconds(1);  // while another process has the device
+constexpr auto kBusyPause = std::chrono::milliseconds(1);  // while another process has the device
 constexpr std::size_t kReplyBytesMax = 1024;
-
-Failure system_failure(const char* what, const std::string& path, int os_error) {
-  const Errc code = os_error == ENOENT ? Errc::kNotFound : Errc::kIo;
-  return fail_with(code, what, path + ": " + std::strerror(os_error),
-                   static_cast<std::uint64_t>(os_error));
-}
 
 int milliseconds_until(Nanoseconds deadline, const Clock& clock) {
   const auto left =
@@ -37,7 +32,7 @@ int milliseconds_until(Nanoseconds deadline, const Clock& clock) {
 
 Result<MarkClient> MarkClient::open(const std::string& path, const Clock& clock) {
   struct stat status {};
-  if (::stat(path.c_str(), &status) != 0) return system_failure("marks", path, errno);
+  if (::stat(path.c_str(), &status) != 0) return load_failure("marks", path, errno);
   if (!S_ISSOCK(status.st_mode) && !S_ISCHR(status.st_mode)) {
     return fail_with(Errc::kInvalid, "marks: neither a socket nor a device", path);
   }
@@ -64,9 +59,9 @@ Result<void> MarkClient::connect_socket() {
   }
   std::memcpy(address.sun_path, path_.data(), path_.size());
   fd_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd_ < 0) return system_failure("marks: socket", path_, errno);
+  if (fd_ < 0) return load_failure("marks: socket", path_, errno);
   if (::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    return system_failure("marks: connect", path_, errno);
+    return load_failure("marks: connect", path_, errno);
   }
   return {};
 }
@@ -75,9 +70,9 @@ Result<void> MarkClient::open_device(Nanoseconds deadline) {
   for (;;) {
     fd_ = ::open(path_.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd_ >= 0) break;
-    if (errno != EBUSY && errno != EINTR) return system_failure("marks: open", path_, errno);
+    if (errno != EBUSY && errno != EINTR) return load_failure("marks: open", path_, errno);
     if (clock_->now() >= deadline) return fail_with(Errc::kTimeout, "marks: in use", path_);
-    std::this_thread::sleep_for(kPause);
+    std::this_thread::sleep_for(kBusyPause);
   }
   // An answer that its asker did not wait for.
   char old[256];
@@ -113,7 +108,7 @@ Result<void> MarkClient::exchange(std::string_view line, Nanoseconds deadline) c
                               ? ::write(fd_, line.data(), line.size())
                               : ::send(fd_, line.data(), line.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (count < 0 && errno != EAGAIN && errno != EINTR) {
-      return system_failure("mark: write", path_, errno);
+      return load_failure("mark: write", path_, errno);
     }
     line.remove_prefix(count > 0 ? static_cast<std::size_t>(count) : 0);
   }
@@ -135,7 +130,7 @@ Result<std::string> MarkClient::read_line(Nanoseconds deadline) const {
     if (count == 1) line += letter;
     if (count == 0) return fail_with(Errc::kIo, "mark: the disk is gone", path_);
     if (count < 0 && errno != EAGAIN && errno != EINTR) {
-      return system_failure("mark: read", path_, errno);
+      return load_failure("mark: read", path_, errno);
     }
   }
   return fail(Errc::kIo, "mark: an answer without an end");

@@ -1,7 +1,6 @@
 #include "lab/sources/guest/workload.h"
 
 #include <array>
-#include <charconv>
 #include <thread>
 #include <utility>
 
@@ -29,46 +28,37 @@ RunLoad find_kind(std::string_view name) {
   return nullptr;
 }
 
-Result<std::uint64_t> parse_count(const std::string& word, std::uint64_t least,
-                                  std::uint64_t most) {
-  std::uint64_t count = 0;
-  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), count);
-  if (error != std::errc{} || end != word.data() + word.size() || count < least || count > most) {
-    return fail_with(Errc::kInvalid, "workload: not a number of its range", word);
-  }
-  return count;
-}
-
 Result<void> take_number(const std::string& option, const std::string& word,
                          WorkloadOptions& options) {
   if (option == "--threads") {
-    options.thread_count = static_cast<unsigned>(TRY(parse_count(word, 1, 64)));
+    options.thread_count =
+        static_cast<unsigned>(TRY(parse_count("workload: not a number of its range", word, 1, 64)));
   } else if (option == "--files") {
-    options.file_count = static_cast<unsigned>(TRY(parse_count(word, 1, 64)));
+    options.file_count =
+        static_cast<unsigned>(TRY(parse_count("workload: not a number of its range", word, 1, 64)));
   } else if (option == "--kib") {
-    options.file_kib = static_cast<std::uint32_t>(TRY(parse_count(word, 8, 8192)));
+    options.file_kib = static_cast<std::uint32_t>(
+        TRY(parse_count("workload: not a number of its range", word, 8, 8192)));
     if (options.file_kib % 4 != 0) {
       return fail_with(Errc::kInvalid, "workload: --kib is a multiple of 4", word);
     }
   } else if (option == "--sync") {
-    options.sync_percent = static_cast<unsigned>(TRY(parse_count(word, 0, 100)));
+    options.sync_percent = static_cast<unsigned>(
+        TRY(parse_count("workload: not a number of its range", word, 0, 100)));
   } else if (option == "--seconds") {
-    const std::uint64_t count = TRY(parse_count(word, 1, 86'400));
+    const std::uint64_t count =
+        TRY(parse_count("workload: not a number of its range", word, 1, 86'400));
     options.duration = std::chrono::seconds(static_cast<std::int64_t>(count));
   } else if (option == "--operations") {
-    options.operation_max = TRY(parse_count(word, 1, std::uint64_t{1} << 40));
+    options.operation_max =
+        TRY(parse_count("workload: not a number of its range", word, 1, std::uint64_t{1} << 40));
   } else if (option == "--seed") {
-    options.seed = TRY(parse_count(word, 0, ~std::uint64_t{0}));
+    options.seed =
+        TRY(parse_count("workload: not a number of its range", word, 0, ~std::uint64_t{0}));
   } else {
     return fail_with(Errc::kInvalid, "workload: unknown option", option);
   }
   return {};
-}
-
-std::string hex(std::uint32_t value) {
-  std::array<char, 8> digits{};
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value, 16);
-  return {digits.data(), end.ptr};
 }
 
 // The run's number: from the seed, and the first whose folders are not there yet.
@@ -77,7 +67,7 @@ Result<std::uint32_t> choose_run(const WorkloadOptions& options) {
   Prng prng = Prng(options.seed).child(options.kind);
   for (int i = 0; i < kTriesMax; ++i) {
     const auto run = static_cast<std::uint32_t>(prng.next());
-    const std::string first = options.directory + "/" + options.kind + "-" + hex(run) + "-t0";
+    const std::string first = options.directory + "/" + options.kind + "-" + run_hex(run) + "-t0";
     if (::access(first.c_str(), F_OK) != 0) return run;
   }
   return fail_with(Errc::kExists, "workload: too many folders of such runs", options.directory);
@@ -88,7 +78,7 @@ Result<std::vector<LoadPlace>> make_places(LoadShared& shared, std::uint32_t run
   const WorkloadOptions& options = shared.options;
   std::vector<LoadPlace> places;
   for (unsigned i = 0; i < options.thread_count; ++i) {
-    const std::string name = options.kind + "-" + hex(run) + "-t" + std::to_string(i);
+    const std::string name = options.kind + "-" + run_hex(run) + "-t" + std::to_string(i);
     const Prng prng = Prng(options.seed).child(name);
     places.push_back(TRY(LoadPlace::make(shared, options.directory, name, prng)));
   }
@@ -121,11 +111,6 @@ Result<std::string> run_threads(LoadShared& shared, std::vector<LoadPlace>& plac
     if (wrong.empty()) wrong = *end.wrong;
   }
   return wrong;
-}
-
-void say(int fd, const std::string& line) {
-  const ssize_t written = ::write(fd, line.data(), line.size());
-  static_cast<void>(written);  // nobody is left to be told
 }
 
 }  // namespace

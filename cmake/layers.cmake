@@ -22,7 +22,7 @@ function(powercut_layer FOLDER)
     target_include_directories(${NAME}_test PRIVATE ${CMAKE_SOURCE_DIR})
     target_compile_definitions(${NAME}_test PRIVATE
       POWERCUT_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
-    target_link_libraries(${NAME}_test PRIVATE powercut_${NAME} powercut_testing GTest::gtest_main)
+    target_link_libraries(${NAME}_test PRIVATE powercut_${NAME} powercut_test_program)
     gtest_discover_tests(${NAME}_test PROPERTIES LABELS unit TIMEOUT 120 SKIP_RETURN_CODE 77)
   endif()
   if(POWERCUT_FUZZ)

@@ -2,6 +2,7 @@
 option(POWERCUT_TESTS "build unit tests (GoogleTest)" OFF)
 option(POWERCUT_FUZZ "build the fuzz targets (clang's libFuzzer, or a plain main that replays)" OFF)
 option(POWERCUT_BENCH "build the benchmarks" OFF)
+option(POWERCUT_UNITY "compile the sources of a target several at a time, as one" OFF)
 set(POWERCUT_SANITIZE "" CACHE STRING "sanitizers, as for -fsanitize=")
 
 set(CMAKE_CXX_STANDARD 20)
@@ -11,6 +12,13 @@ set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 # -O2: what is hot here is ISA-L's; -O3 only made the build longer.
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
+
+# Most of a file's compiling is its headers, read once for all files of a batch.  So the names in
+# anonymous namespaces are distinct within a target.
+if(POWERCUT_UNITY)
+  set(CMAKE_UNITY_BUILD ON)
+  set(CMAKE_UNITY_BUILD_BATCH_SIZE 10)
+endif()
 
 add_library(powercut_flags INTERFACE)
 target_include_directories(powercut_flags INTERFACE ${CMAKE_SOURCE_DIR}/src)

@@ -99,6 +99,10 @@ TEST(Repository, IncludesGoDown) {
   expect_none(is_cpp, [&](const SourceFile& file) { return check_layers(layers, file); });
 }
 
+TEST(Repository, SourcesIncludeTheirHeadersFirst) {
+  expect_none(is_cpp, [](const SourceFile& file) { return check_first_include(files(), file); });
+}
+
 TEST(Repository, LibrariesStayInTheirFolders) {
   const Libraries libraries(read_text(kRoot + "/tests/repository/libraries.txt"));
   expect_none(is_cpp, [&](const SourceFile& file) { return check_libraries(libraries, file); });
@@ -129,8 +133,14 @@ std::vector<std::string> sources(bool (*wanted)(std::string_view)) {
   return found;
 }
 
+// Where several sources are compiled as one, the build knows that one.
 std::set<std::string> built_in(const std::string& folder) {
-  return built_files(read_text(folder + "/compile_commands.json"), kRoot);
+  std::set<std::string> built = built_files(read_text(folder + "/compile_commands.json"), kRoot);
+  const std::set<std::string> units = built;
+  for (const std::string& unit : units) {
+    if (is_batch(unit)) built.merge(batched_files(read_text(kRoot + "/" + unit), kRoot));
+  }
+  return built;
 }
 
 TEST(Repository, EveryTestIsBuilt) {

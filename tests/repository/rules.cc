@@ -210,6 +210,20 @@ Violations check_layers(const Layers& layers, const SourceFile& file) {
   return found;
 }
 
+Violations check_first_include(const std::vector<std::string>& paths, const SourceFile& file) {
+  const std::string_view path = file.path;
+  if (!path.starts_with("src/") || !path.ends_with(".cc")) return {};
+  const std::string header = file.path.substr(0, path.size() - 2) + "h";
+  if (!std::binary_search(paths.begin(), paths.end(), header)) return {};
+  const std::string wanted = "\"" + header.substr(4);
+  std::string first;
+  for_each_line(file.text, [&](std::size_t, std::string_view line) {
+    if (first.empty()) first = included_by(line);
+  });
+  if (first == wanted) return {};
+  return {{file.path, 0, "does not include " + wanted + "\" first"}};
+}
+
 Violations check_libraries(const Libraries& libraries, const SourceFile& file) {
   Violations found;
   for_each_line(file.text, [&](std::size_t number, std::string_view line) {
@@ -326,6 +340,20 @@ std::set<std::string> built_files(std::string_view compile_commands, std::string
     const std::string_view file = rest.substr(0, rest.find('"'));
     if (file.starts_with(prefix)) files.emplace(file.substr(prefix.size()));
   }
+  return files;
+}
+
+bool is_batch(std::string_view path) {
+  return path.find("/Unity/unity_") != std::string_view::npos;
+}
+
+std::set<std::string> batched_files(std::string_view text, std::string_view root) {
+  std::set<std::string> files;
+  const std::string prefix = "\"" + std::string(root) + "/";
+  for_each_line(text, [&](std::size_t, std::string_view line) {
+    const std::string_view name = included_by(line);
+    if (name.starts_with(prefix)) files.emplace(name.substr(prefix.size()));
+  });
   return files;
 }
 

@@ -73,6 +73,10 @@ class Libraries {
 // Includes go down, and name a file from src/ (tests may also name tests/support).
 Violations check_layers(const Layers& layers, const SourceFile& file);
 
+// A source beside a header of its name includes this first, so that it compiles without the help of
+// others wherever the source is compiled alone.  `paths`, in order, are all there are.
+Violations check_first_include(const std::vector<std::string>& paths, const SourceFile& file);
+
 // Headers from outside are included only where libraries.txt says.
 Violations check_libraries(const Libraries& libraries, const SourceFile& file);
 
@@ -89,6 +93,11 @@ Violations check_size(std::string_view path, std::size_t bytes);
 // The files that a compile_commands.json names, as paths from `root`; files outside it are left
 // out.
 std::set<std::string> built_files(std::string_view compile_commands, std::string_view root);
+
+// Whether a file is one that CMake made of several sources, and the sources that such a file
+// includes, as paths from `root`.
+bool is_batch(std::string_view path);
+std::set<std::string> batched_files(std::string_view text, std::string_view root);
 
 // Each path is in `built`; `build` says which build that is, for the message.
 Violations check_built(const std::vector<std::string>& paths, const std::set<std::string>& built,

@@ -51,6 +51,18 @@ TEST(Layers, IncludesGoDown) {
   }
 }
 
+TEST(FirstInclude, IsTheHeaderOfThatName) {
+  const std::vector<std::string> paths = {"src/base/a.cc", "src/base/a.h", "src/base/b.cc"};
+  const auto seen = [&](const char* path, const char* text) {
+    return text_of(check_first_include(paths, {path, text}));
+  };
+  EXPECT_EQ(seen("src/base/a.cc", "// words\n#include \"base/a.h\"\n#include <string>\n"), "");
+  EXPECT_EQ(seen("src/base/b.cc", "#include <string>\n"), "");
+  const char* const missed = "src/base/a.cc: does not include \"base/a.h\" first\n";
+  EXPECT_EQ(seen("src/base/a.cc", "#include <string>\n#include \"base/a.h\"\n"), missed);
+  EXPECT_EQ(seen("src/base/a.cc", "int x;\n"), missed);
+}
+
 TEST(Libraries, OnlyWhereTheListSays) {
   const Libraries libraries(
       "zstd.h             : src/lab/record/*\n"
@@ -156,6 +168,15 @@ TEST(Built, AFileThatNoBuildKnowsIsReported) {
   EXPECT_EQ(built, std::set<std::string>{"src/a_test.cc"});
   EXPECT_EQ(text_of(check_built({"src/a_test.cc", "src/b_test.cc"}, built, "asan")),
             "src/b_test.cc: is not in the build asan\n");
+}
+
+TEST(Built, ABatchIsReadForItsSources) {
+  EXPECT_TRUE(is_batch("build/asan/CMakeFiles/x.dir/Unity/unity_0_cxx.cxx"));
+  EXPECT_FALSE(is_batch("src/base/a.cc"));
+  EXPECT_EQ(batched_files("/* made */\n\n#include \"/work/src/a.cc\"\n#include \"/tmp/b.cc\"\n"
+                          "#include <string>\n",
+                          "/work"),
+            std::set<std::string>{"src/a.cc"});
 }
 
 TEST(Corpora, OneWithoutItsTargetIsReported) {

@@ -4,7 +4,7 @@ namespace powercut::cli {
 namespace {
 
 struct HuntWords {
-  std::string kernel;
+  std::string kernel, load = "store";
   VmWords vm;
   SuiteWords suite;
 };
@@ -14,11 +14,16 @@ int hunt(const HuntWords& words) {
   if (!kernel) return print_no_kernel(kernel.error());
   const auto seconds =
       std::chrono::duration_cast<Nanoseconds>(std::chrono::duration<double>(words.vm.seconds));
-  lab::RunOptions options = lab::hunt_options(*kernel, seconds);
+  const bool is_cut = words.load == "cut";
+  lab::RunOptions options =
+      lab::hunt_options(*kernel, is_cut ? lab::HuntLoad::kCut : lab::HuntLoad::kStore, seconds);
   RunSeries series;
   series.name = "powercut hunt";
-  series.header = "hunt " + words.kernel + ": the race of mapped pages and commits, amplified";
-  series.repeat_command = "powercut hunt " + shell_word(words.kernel) + words.vm.repeated();
+  series.header = "hunt " + words.kernel +
+                  (is_cut ? ": files that are cut while they commit"
+                          : ": the race of mapped pages and commits, amplified");
+  series.repeat_command = "powercut hunt " + shell_word(words.kernel) +
+                          (is_cut ? " --load cut" : "") + words.vm.repeated();
   series.suite = words.suite;
   return run_in_machine_and_print(std::move(options), words.vm, std::move(series));
 }
@@ -34,6 +39,12 @@ void add_hunt(CommandLine& line) {
       ->add_option("kernel", words->kernel,
                    "debian:6.1, debian:6.12, debian:bookworm, deb:FILE, or a bzImage")
       ->required();
+  command
+      ->add_option("--load", words->load,
+                   "store: stores into mapped pages while they commit; cut: files cut while they "
+                   "commit")
+      ->check(CLI::IsMember({"store", "cut"}))
+      ->capture_default_str();
   words->vm.add_to(*command);
   words->suite.add_to(*command);
   command->callback([&line, words] { line.exit_code = hunt(*words); });

@@ -57,18 +57,22 @@ Result<RunOutcome> run_in_vm(const RunOptions& options, const LabEnvironment& en
   return outcome;
 }
 
-RunOptions hunt_options(const KernelImage& kernel, Nanoseconds seconds) {
+RunOptions hunt_options(const KernelImage& kernel, HuntLoad load, Nanoseconds seconds) {
   RunOptions options;
   options.kernel = kernel;
   const auto whole_seconds = std::chrono::duration_cast<std::chrono::seconds>(seconds).count();
+  // Making and syncing the files comes before the load's own clock.
+  options.load_limit = seconds + std::chrono::seconds(60);
+  if (load == HuntLoad::kCut) {
+    options.commands = {{"hot-cut", "--seconds", std::to_string(whole_seconds), "."}};
+    return options;
+  }
   options.commands = {{"hot-store", "--files", "3", "--pages", "2000", "--dwell-us", "2000",
                        "--sync", "--seconds", std::to_string(whole_seconds), "."}};
   options.settings = {{"vm/dirty_expire_centisecs", "10"}, {"vm/dirty_writeback_centisecs", "10"}};
   options.append = {"preempt=full"};
   options.cpus = 1;
   options.throttle_iops = 400;
-  // Making and syncing the files comes before the load's own clock.
-  options.load_limit = seconds + std::chrono::seconds(60);
   return options;
 }
 

@@ -43,9 +43,16 @@ struct RunOptions {
 // kInvalid.
 Result<RunOutcome> run_in_vm(const RunOptions& options, const LabEnvironment& environment);
 
-// The amplified load that makes the race frequent, with the settings that go with it: one
-// processor, full preemption, a sync loop, short timers, a throttled disk.  Kernel, seconds,
-// until_first, keep and record are the caller's.
-RunOptions hunt_options(const KernelImage& kernel, Nanoseconds seconds);
+// Two ways in which a journal block changes between its checksum and its write, each with the load
+// that makes it frequent.
+enum class HuntLoad : std::uint8_t {
+  kStore,  // a page is stored to through a map (guest/hot_store.h); Linux 5.10 to 6.3
+  kCut,    // a file is cut in the middle of a block (guest/hot_cut.h); seen in 6.1, 6.12 and 6.18
+};
+
+// The load and the settings that go with it; of kStore: one processor, full preemption, a sync
+// loop, short timers, a throttled disk.  Kernel, seconds, until_first, keep and record are the
+// caller's.
+RunOptions hunt_options(const KernelImage& kernel, HuntLoad load, Nanoseconds seconds);
 
 }  // namespace powercut::lab

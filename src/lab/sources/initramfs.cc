@@ -21,7 +21,7 @@ constexpr unsigned kPlainMode = 0644;
 constexpr std::string_view kGuestProgram = "bin/powercut-guest";
 constexpr std::string_view kPasswd = "root:x:0:0:root:/root:/bin/sh\n";
 constexpr std::string_view kGroup = "root:x:0:\n";
-constexpr std::array<std::string_view, 2> kOwnPrograms = {"hot-store", "powercut"};
+constexpr std::array<std::string_view, 3> kOwnPrograms = {"hot-cut", "hot-store", "powercut"};
 constexpr std::array<std::string_view, 5> kHidden = {"/dev/", "/mnt/", "/proc/", "/sys/", "/tmp/"};
 constexpr std::array<std::string_view, 6> kGuestPath = {
     "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"};

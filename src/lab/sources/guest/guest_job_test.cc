@@ -2,8 +2,12 @@
 
 #include <sys/mount.h>
 
+#include <filesystem>
+
 #include <gtest/gtest.h>
 
+#include "host/machine.h"
+#include "lab/sources/guest/hot_cut.h"
 #include "lab/sources/guest/hot_store.h"
 #include "lab/sources/guest/mount_options.h"
 
@@ -99,6 +103,44 @@ TEST(SplitMountOptions, Table) {
     EXPECT_EQ(options.flags, one.flags) << one.words;
     EXPECT_EQ(options.data, one.data) << one.words;
   }
+}
+
+TEST(HotCut, ReadsItsWords) {
+  const auto options =
+      parse_hot_cut({"--files", "5", "/x", "--pages", "7", "--wait-us", "0", "--seconds", "9"});
+  ASSERT_TRUE(options);
+  EXPECT_EQ(options->directory, "/x");
+  EXPECT_EQ(options->file_count, 5U);
+  EXPECT_EQ(options->page_count, 7U);
+  EXPECT_EQ(options->wait, Nanoseconds(0));
+  EXPECT_EQ(options->duration, std::chrono::seconds(9));
+  using Words = std::vector<std::string>;
+  for (const Words& wrong :
+       {Words{}, Words{"a", "b"}, Words{"--files"}, Words{"--files", "0", "a"},
+        Words{"--pages", "4097", "a"}, Words{"--wait-us", "-1", "a"}, Words{"--color", "1", "a"},
+        Words{"--seconds", "1.5", "a"}, Words{""}}) {
+    EXPECT_FALSE(parse_hot_cut(wrong)) << ::testing::PrintToString(wrong);
+  }
+}
+
+TEST(HotCut, CutsItsFilesAndSaysWhereItCannot) {
+  const auto folder = TempDirectory::make("hot-cut");
+  ASSERT_TRUE(folder);
+  HotCutOptions options;
+  options.directory = folder->path().string();
+  options.duration = std::chrono::milliseconds(100);
+  options.wait = Nanoseconds(0);
+  const SteadyClock clock;
+  const auto tally = run_hot_cut(options, clock);
+  ASSERT_TRUE(tally) << error_words(tally.error());
+  EXPECT_GT(tally->cuts, 0U);
+  EXPECT_GT(tally->syncs, 0U);
+  for (int i = 0; i < 4; ++i) {
+    const auto size = std::filesystem::file_size(folder->path() / ("cut-" + std::to_string(i)));
+    EXPECT_NE(size % 4096, 0U);
+  }
+  options.directory += "/absent";
+  EXPECT_EQ(run_hot_cut(options, clock).error().code, Errc::kNotFound);
 }
 
 TEST(HotStore, ReadsItsWords) {

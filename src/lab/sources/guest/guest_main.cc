@@ -1,6 +1,7 @@
 // powercut-guest: the one program of ours inside a guest.  What it does depends on its name:
 //   /init                       process 1 (init.h)
 //   hot-store ARGUMENTS         the load (hot_store.h)
+//   hot-cut ARGUMENTS           the load (hot_cut.h)
 //   powercut workload KIND ARGUMENTS, powercut mark TEXT...     as the host's program of that name
 //   powercut-guest WORDS        the same
 #include <cstring>
@@ -9,6 +10,7 @@
 
 #include <unistd.h>
 
+#include "lab/sources/guest/hot_cut.h"
 #include "lab/sources/guest/hot_store.h"
 #include "lab/sources/guest/init.h"
 #include "lab/sources/guest/mark_client.h"
@@ -47,6 +49,7 @@ int main(int argument_count, char** arguments, char** environment) {
   const std::string name = words.empty() ? "" : words.front().substr(words.front().rfind('/') + 1);
   if (!words.empty()) words.erase(words.begin());
   if (name == "hot-store") return hot_store_main(words);
+  if (name == "hot-cut") return hot_cut_main(words);
   const auto take = [&words](std::string_view word) {
     const bool is_first = !words.empty() && words.front() == word;
     if (is_first) words.erase(words.begin());
@@ -56,5 +59,6 @@ int main(int argument_count, char** arguments, char** environment) {
   if (take("mark")) return mark_main(marks, words);
   const bool is_workload = take("workload");
   if (take("hot-store")) return hot_store_main(words);
+  if (take("hot-cut")) return hot_cut_main(words);
   return is_workload ? workload_main(words, marks) : complain();
 }

@@ -45,6 +45,13 @@ Bytes bytes_of(const T& value) {
   return Bytes{reinterpret_cast<const std::uint8_t*>(&value), sizeof(T)};
 }
 
+// Copies `from` to where `into` begins; that it fits is the caller's to know.  (std::ranges::copy
+// from const to other bytes goes byte by byte in libstdc++ 12.)
+inline void copy_bytes(Bytes from, MutableBytes into) {
+  CHECK(from.size() <= into.size(), "a copy of bytes past the end");
+  if (!from.empty()) std::memcpy(into.data(), from.data(), from.size());
+}
+
 bool all_zero(Bytes bytes) noexcept;
 
 // The text of a field of fixed length: up to its first zero byte, or all of it.

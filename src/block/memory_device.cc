@@ -10,7 +10,7 @@ Result<void> MemoryDevice::do_read(std::uint64_t offset, MutableBytes into) cons
 }
 
 Result<void> MemoryDevice::do_write(std::uint64_t offset, Bytes from, Durability) {
-  std::ranges::copy(from, bytes_.begin() + static_cast<std::ptrdiff_t>(offset));
+  copy_bytes(from, MutableBytes(bytes_).subspan(offset));
   return {};
 }
 

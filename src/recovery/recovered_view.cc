@@ -12,7 +12,7 @@ void unescape(MutableBytes piece, std::size_t inside) {
   const Bytes bytes = bytes_of(magic);
   if (inside >= bytes.size()) return;
   const std::size_t count = std::min(bytes.size() - inside, piece.size());
-  std::ranges::copy(bytes.subspan(inside, count), piece.begin());
+  copy_bytes(bytes.subspan(inside, count), piece);
 }
 
 }  // namespace

@@ -110,7 +110,7 @@ Bytes OrderJudge::content_of(const Request& request, BlockNo block) {
   if (!is_whole && !view_.read(begin, mixed_)) std::ranges::fill(mixed_, std::uint8_t{0});
   const MutableBytes piece = MutableBytes(mixed_).subspan(first - begin, end - first);
   if (request.kind == RequestKind::kWrite) {
-    std::ranges::copy(request.data.subspan(first - request.offset, piece.size()), piece.begin());
+    copy_bytes(request.data.subspan(first - request.offset, piece.size()), piece);
   } else {
     std::ranges::fill(piece, std::uint8_t{0});
   }

@@ -77,7 +77,7 @@ Result<void> ContentView::do_read(std::uint64_t offset, MutableBytes into) const
     const std::uint64_t inside = offset % block_bytes;
     const std::size_t count = std::min<std::size_t>(block_bytes - inside, into.size());
     const Bytes bytes = pool_.bytes(contents_[offset / block_bytes]);
-    std::ranges::copy(bytes.subspan(inside, count), into.begin());
+    copy_bytes(bytes.subspan(inside, count), into);
     into = into.subspan(count);
     offset += count;
   }

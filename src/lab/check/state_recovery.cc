@@ -13,8 +13,7 @@ class StateRecovery::Log final : public LogSource {
   Result<void> read(LogBlock log, MutableBytes into) override {
     const std::uint32_t block_bytes = owner_.map_.block_bytes();
     for (std::size_t at = 0; at < into.size(); at += block_bytes, ++log) {
-      std::ranges::copy(owner_.pool_.bytes(content(log)),
-                        into.begin() + static_cast<std::ptrdiff_t>(at));
+      copy_bytes(owner_.pool_.bytes(content(log)), into.subspan(at));
     }
     return {};
   }

@@ -283,8 +283,7 @@ std::vector<std::uint8_t> read_value(const ReadContext& context, InodeNo number,
     const std::size_t length = std::min<std::size_t>(block_bytes, value.size() - at);
     if (block.value() != 0) {
       reads.push_back(block);
-      std::ranges::copy(context.image.bytes(block).first(length),
-                        value.begin() + static_cast<std::ptrdiff_t>(at));
+      copy_bytes(context.image.bytes(block).first(length), MutableBytes(value).subspan(at));
     }
     at += length;
   }

@@ -81,7 +81,7 @@ class BlockStream::Maker {
     const bool is_whole = count == stream_.block_bytes();
     if (is_whole && data == nullptr) return kZeroContent;
     if (is_whole) return stream_.pool_->add(Bytes(data, count));
-    std::ranges::copy(stream_.pool_->bytes(current()[block]), mixed_.begin());
+    copy_bytes(stream_.pool_->bytes(current()[block]), mixed_);
     if (data == nullptr) {
       std::fill_n(mixed_.begin() + static_cast<std::ptrdiff_t>(first), count, std::uint8_t{0});
     } else {

@@ -14,7 +14,7 @@ class BytesStore final : public ByteStore {
   std::uint64_t size_bytes() const override { return bytes_.size(); }
   Result<void> read_at(std::uint64_t offset, MutableBytes into) const override {
     CHECK(offset <= bytes_.size() && bytes_.size() - offset >= into.size(), "read past the end");
-    std::ranges::copy(bytes_.subspan(offset, into.size()), into.begin());
+    copy_bytes(bytes_.subspan(offset, into.size()), into);
     return {};
   }
   Result<void> write_at(std::uint64_t, Bytes) override { return refused(); }

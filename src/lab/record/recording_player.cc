@@ -80,8 +80,7 @@ Result<void> RecordingPlayer::Disk::do_read(std::uint64_t offset, MutableBytes i
     if (from >= to) continue;
     bytes.clear();
     TRY(reader_.append_bytes(piece, bytes));
-    std::ranges::copy(Bytes(bytes).subspan(from - piece.offset, to - from),
-                      into.begin() + static_cast<std::ptrdiff_t>(from - offset));
+    copy_bytes(Bytes(bytes).subspan(from - piece.offset, to - from), into.subspan(from - offset));
   }
   return {};
 }

@@ -139,7 +139,8 @@ Result<Plan> make_plan(const ProcessOptions& options) {
   return plan;
 }
 
-// From here to exec only async-signal-safe calls: the memory is a copy of a program with threads.
+// From here to exec only async-signal-safe calls: the memory is that of a program with threads, and
+// nothing in it may change but our own stack.
 
 [[noreturn]] void child_fails(const Plan& plan, StartFailure::Step step, int os_error) {
   const StartFailure failure{step, os_error};
@@ -202,7 +203,9 @@ Result<pid_t> fork_child(const Plan& plan) {
   sigset_t before;
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  const pid_t pid = ::fork();
+  // Not fork(): to copy the page tables of a large recording, and to drop them at exec, takes tens
+  // of milliseconds.  This thread stands still until exec; run_child() does not return.
+  const pid_t pid = ::vfork();
   const int os_error = errno;
   if (pid == 0) run_child(plan);
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);

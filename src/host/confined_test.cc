@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -80,6 +81,24 @@ TEST(Mounts, OursAreSeenByNobodyElse) {
 TEST(KernelLog, WhatIsOldIsNotShown) {
   EXPECT_TRUE(kernel_log_lines("", kernel_log_end() + 1000, 10).empty());
   EXPECT_LE(kernel_log_lines("", 0, 3).size(), 3u);
+}
+
+TEST(KernelLog, TheTailHasWhatIsNew) {
+  KernelLogTail tail;
+  EXPECT_TRUE(tail.take("powercut-test", 10).empty());
+  const Fd log(::open("/dev/kmsg", O_WRONLY | O_CLOEXEC));
+  if (!log.is_open()) GTEST_SKIP() << "the kernel's log may not be written to";
+  const auto say = [&log](std::string_view words) {
+    return ::write(log.get(), words.data(), words.size()) == static_cast<ssize_t>(words.size());
+  };
+  ASSERT_TRUE(say("powercut-test old") && say("unlike"));
+  tail.skip();
+  ASSERT_TRUE(say("powercut-test one") && say("unlike") && say("powercut-test two"));
+  using Lines = std::vector<std::string>;
+  EXPECT_EQ(tail.take("powercut-test", 10), (Lines{"powercut-test one", "powercut-test two"}));
+  EXPECT_EQ(tail.take("powercut-test", 10), Lines{});
+  ASSERT_TRUE(say("powercut-test three") && say("powercut-test four"));
+  EXPECT_EQ(tail.take("powercut-test", 1), Lines{"powercut-test four"});
 }
 
 }  // namespace

@@ -1,15 +1,21 @@
 #include "host/kernel_log.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <optional>
 
+#include <fcntl.h>
 #include <sys/klog.h>
+#include <unistd.h>
 
 namespace powercut {
 namespace {
 
 constexpr std::size_t kLogBytes = std::size_t{1} << 20;
+constexpr const char* kLogDevice = "/dev/kmsg";
+constexpr std::size_t kRecordBytesMax = 8192;  // of one message, as the kernel gives it out
+constexpr int kRecordsMost = 65536;            // of one look
 
 struct LogLine {
   double seconds = 0;
@@ -50,7 +56,41 @@ void for_each_line(Take take) {
   }
 }
 
+void keep_last(std::vector<std::string>& lines, std::size_t lines_max) {
+  if (lines.size() <= lines_max) return;
+  lines.erase(lines.begin(), lines.end() - static_cast<std::ptrdiff_t>(lines_max));
+}
+
+// "6,1234,5678901,-;text", then lines of " KEY=value": the text.
+std::string_view text_of_record(std::string_view record) {
+  record = record.substr(0, record.find('\n'));
+  const std::size_t begin = record.find(';');
+  return begin == record.npos ? std::string_view() : record.substr(begin + 1);
+}
+
 }  // namespace
+
+KernelLogTail::KernelLogTail() : log_(::open(kLogDevice, O_RDONLY | O_NONBLOCK | O_CLOEXEC)) {
+  skip();
+}
+
+void KernelLogTail::skip() {
+  if (log_.is_open() && ::lseek(log_.get(), 0, SEEK_END) < 0) log_.reset();
+}
+
+std::vector<std::string> KernelLogTail::take(std::string_view part, std::size_t lines_max) {
+  std::vector<std::string> lines;
+  char record[kRecordBytesMax];
+  for (int i = 0; log_.is_open() && i < kRecordsMost; ++i) {
+    const ssize_t count = ::read(log_.get(), record, sizeof record);
+    if (count < 0 && (errno == EPIPE || errno == EINTR)) continue;  // EPIPE: some were overwritten
+    if (count <= 0) break;
+    const auto text = text_of_record(std::string_view(record, static_cast<std::size_t>(count)));
+    if (!text.empty() && text.find(part) != std::string_view::npos) lines.emplace_back(text);
+  }
+  keep_last(lines, lines_max);
+  return lines;
+}
 
 std::vector<std::string> kernel_log_lines(std::string_view part, double after_seconds,
                                           std::size_t lines_max) {
@@ -59,9 +99,7 @@ std::vector<std::string> kernel_log_lines(std::string_view part, double after_se
     if (line.seconds <= after_seconds) return;
     if (line.text.find(part) != std::string_view::npos) lines.emplace_back(line.text);
   });
-  if (lines.size() > lines_max) {
-    lines.erase(lines.begin(), lines.end() - static_cast<std::ptrdiff_t>(lines_max));
-  }
+  keep_last(lines, lines_max);
   return lines;
 }
 

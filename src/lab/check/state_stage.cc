@@ -5,7 +5,6 @@
 #include "base/sync.h"
 #include "host/disk_image.h"
 #include "host/fuse_mount.h"
-#include "host/kernel_log.h"
 #include "host/loop_device.h"
 #include "host/mounts.h"
 
@@ -84,7 +83,7 @@ StateStage::~StateStage() {
   stop_.write.reset();
 }
 
-const BlockView& StateStage::left() const {
+const OverlayDevice& StateStage::left() const {
   return service_->left();
 }
 
@@ -106,7 +105,7 @@ Result<Visit> StateStage::visit(const BlockView& state, const VisitOptions& opti
   CHECK(state.size_bytes() == service_->size_bytes(), "a state of another size");
   service_->put(state);
   Visit visit;
-  const double since = kernel_log_end();
+  log_.skip();
   const Fd backing = TRY(open_direct(root_, FuseFile::kName));
   LoopDevice loop = TRY(LoopDevice::attach(backing, {}));
   mount(loop.path(), options, visit);
@@ -116,7 +115,7 @@ Result<Visit> StateStage::visit(const BlockView& state, const VisitOptions& opti
     TRY(unmount(folder_.path() / "mnt", clock_, kUnmountLimit));
   }
   const std::string name = std::filesystem::path(loop.path()).filename();
-  for (const std::string& line : kernel_log_lines(name, since, kKernelLinesMax)) {
+  for (const std::string& line : log_.take(name, kKernelLinesMax)) {
     visit.kernel_words += line + "\n";
   }
   const bool is_free = loop.comes_free(clock_, kDetachLimit);

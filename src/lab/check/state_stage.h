@@ -26,6 +26,7 @@
 #include "base/clock.h"
 #include "block/overlay_device.h"
 #include "host/fuse_file.h"
+#include "host/kernel_log.h"
 #include "host/machine.h"
 #include "host/pipe.h"
 
@@ -58,7 +59,7 @@ class StateStage {
   // A folder for what a look needs besides; gone with the stage.
   const std::filesystem::path& folder() const { return folder_.path(); }
   // The disk as the last visit left it; its state must still be there.
-  const BlockView& left() const;
+  const OverlayDevice& left() const;
 
  private:
   class Service;
@@ -67,6 +68,7 @@ class StateStage {
 
   const Clock& clock_;
   TempDirectory folder_;
+  KernelLogTail log_;
   Fd root_;
   PipeEnds stop_;  // the server ends when its write end is closed
   std::unique_ptr<Service> service_;

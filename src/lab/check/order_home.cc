@@ -46,7 +46,7 @@ const LoggedVersion* OrderJudge::version_of(const LiveBlock& live, const Content
   }
   if (best != nullptr || ring_->format().checksum != ChecksumKind::kV3) return best;
   for (auto version = live.versions.rbegin(); version != live.versions.rend(); ++version) {
-    std::ranges::copy(content, block_.begin());
+    copy_bytes(content, block_);
     escape(block_, version->is_escaped);
     if (tag_checksum(block_, ring_->format(), version->tid) == version->checksum) return &*version;
   }
@@ -57,13 +57,15 @@ void OrderJudge::take_foreign_content(BlockNo block, LiveBlock& live, const Cont
                                       Bytes content, const Request& request) {
   const Tid newest = live.versions.back().tid;
   const bool is_revoked = LogBook::is_revoked(live);
-  // What the disk holds already is written again: that changes nothing.
+  const bool is_freed = LogBook::is_freed(live) && book_.is_durable(*live.freed);
+  // What the disk holds already is written again: that changes nothing, but where the block is
+  // free: there somebody relies on what he writes.
   const bool is_news =
       !view_.read(block.value() * block_.size(), block_) || !std::ranges::equal(block_, content);
   take_direct_write(block, request);
   if (is_revoked && book_.is_durable(*live.revoked)) {
     ++counters_.direct_write_count;
-  } else if (!is_news) {
+  } else if (!is_news && !is_freed) {
     return;
   } else if (is_revoked) {
     report("reuse-before-revoke", request.sequence,
@@ -72,7 +74,6 @@ void OrderJudge::take_foreign_content(BlockNo block, LiveBlock& live, const Cont
                                   "durable: a recovery would write tid {}'s content over it",
                                   block.value(), live.revoked->value(), newest.value())));
   } else if (!book_.is_blind_after(newest)) {
-    const bool is_freed = LogBook::is_freed(live) && book_.is_durable(*live.freed);
     suspect({block, hash, request.sequence, counters_.transaction_count, /*was_live=*/true,
              is_freed, book_.homeless(hash)});
   }

@@ -285,6 +285,23 @@ TEST_F(OrderJudgeTest, ReuseWithoutRevoke) {
   EXPECT_EQ(verdict(stream), at("reuse-without-revoke", reuse));
 }
 
+// What is written is what lies there: a recovery would put the old version over it all the same.
+TEST_F(OrderJudgeTest, ReuseWithoutRevokeOfWhatTheDiskHoldsAlready) {
+  for (const bool is_freed : {false, true}) {
+    JournaledStream stream;
+    stream.announce();
+    stream.write_home(stream.file_block(0), stream.content(50));
+    stream.commit(logs(stream, 0, 1));
+    TransactionSpec frees;
+    frees.blocks.push_back({stream.bitmap(), stream.bitmap_without({stream.file_block(0)})});
+    if (is_freed) stream.commit(frees);
+    const auto reuse = stream.write_home(stream.file_block(0), stream.content(50));
+    stream.commit(logs(stream, 1, 2));
+    stream.commit(logs(stream, 1, 3));
+    EXPECT_EQ(verdict(stream), is_freed ? at("reuse-without-revoke", reuse) : "");
+  }
+}
+
 TEST_F(OrderJudgeTest, DiscardBeforeFree) {
   for (const bool is_freed : {false, true}) {
     JournaledStream stream;

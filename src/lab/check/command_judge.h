@@ -30,10 +30,12 @@ class CommandJudge final : public StateExaminer {
   Result<std::vector<CheckFinding>> examine(const ExaminedState& state) override;
 
  private:
-  Result<std::filesystem::path> write_marks(std::span<const std::string> marks) const;
+  Result<std::filesystem::path> write_marks(std::span<const std::string> marks);
 
   StateStage& stage_;
   const Options options_;
+  std::optional<File> marks_file_;
+  std::size_t marks_written_ = 0;  // of the marks, which only grow from state to state
 };
 
 }  // namespace powercut::lab

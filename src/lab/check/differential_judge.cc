@@ -37,12 +37,40 @@ Result<bool> has_orphans(const Volume& volume) {
   return found;
 }
 
+// What of a disk is to be looked at.
+struct Piece {
+  std::uint64_t offset = 0;
+  std::uint64_t length = 0;  // at most kPieceBytes
+};
+
+// All of a disk in which our recovery and the kernel's may differ: what either has changed.  Where
+// neither has, both have the crashed state.
+std::vector<Piece> pieces_to_compare(const ExaminedState& state, const OverlayDevice& left,
+                                     std::uint32_t block_bytes) {
+  std::vector<Piece> pieces;
+  if (state.changed) {
+    left.for_each_page([&](std::uint64_t offset, Bytes bytes) {
+      pieces.push_back({offset, bytes.size()});
+    });
+    for (const BlockNo block : *state.changed) {
+      pieces.push_back({block.value() * block_bytes, block_bytes});
+    }
+    std::ranges::sort(pieces, {}, &Piece::offset);
+    return pieces;
+  }
+  const std::uint64_t size = left.size_bytes();
+  for (std::uint64_t at = 0; at < size; at += kPieceBytes) {
+    pieces.push_back({at, std::min<std::uint64_t>(kPieceBytes, size - at)});
+  }
+  return pieces;
+}
+
 // Calls visit(offset, ours, theirs) for each piece, until it returns false.
 template <class Visit>
-Result<void> for_each_piece(const BlockView& ours, const BlockView& theirs, Visit visit) {
+Result<void> for_each_piece(const std::vector<Piece>& pieces, const BlockView& ours,
+                            const BlockView& theirs, Visit visit) {
   std::vector<std::uint8_t> one(kPieceBytes), other(kPieceBytes);
-  for (std::uint64_t at = 0; at < ours.size_bytes(); at += kPieceBytes) {
-    const std::uint64_t count = std::min<std::uint64_t>(kPieceBytes, ours.size_bytes() - at);
+  for (const auto& [at, count] : pieces) {
     const MutableBytes mine = MutableBytes(one).first(count);
     const MutableBytes yours = MutableBytes(other).first(count);
     TRY(ours.read(at, mine));
@@ -66,8 +94,9 @@ Result<File> copy_of(const BlockView& view) {
 
 }  // namespace
 
-Result<void> DifferentialJudge::compare(const BlockView& ours,
+Result<void> DifferentialJudge::compare(const ExaminedState& state,
                                         std::vector<CheckFinding>& findings) {
+  const BlockView& ours = *state.recovered;
   const Volume volume = TRY(Volume::open(ours));
   if (TRY(has_orphans(volume))) return {};
   const JournalMap journal = TRY(locate_journal(volume));
@@ -78,7 +107,9 @@ Result<void> DifferentialJudge::compare(const BlockView& ours,
         offset >= kSuperblockOffset && offset < kSuperblockOffset + kSuperblockBytes;
     return is_superblock || journal.log_block(BlockNo(offset / block_bytes)).has_value();
   };
-  return for_each_piece(ours, stage_.left(), [&](std::uint64_t at, Bytes mine, Bytes yours) {
+  const OverlayDevice& theirs = stage_.left();
+  const auto pieces = pieces_to_compare(state, theirs, block_bytes);
+  return for_each_piece(pieces, ours, theirs, [&](std::uint64_t at, Bytes mine, Bytes yours) {
     if (std::ranges::equal(mine, yours)) return true;
     for (std::size_t i = 0; i < mine.size(); ++i) {
       if (mine[i] == yours[i] || is_own(at + i)) continue;
@@ -125,7 +156,7 @@ Result<std::vector<CheckFinding>> DifferentialJudge::examine(const ExaminedState
     return findings;
   }
   ++counts_.mount_count;
-  TRY(compare(*state.recovered, findings));
+  TRY(compare(state, findings));
   if (!options_.asks_e2fsck) return findings;
   // For writing: then orphans are cleaned up and the counts of the superblock written.
   TRY(stage_.visit(state.crashed, {}, nothing));

@@ -37,7 +37,7 @@ class DifferentialJudge final : public StateExaminer {
   const DifferentialCounts& counts() const { return counts_; }
 
  private:
-  Result<void> compare(const BlockView& ours, std::vector<CheckFinding>& findings);
+  Result<void> compare(const ExaminedState& state, std::vector<CheckFinding>& findings);
   Result<void> ask_e2fsck(std::vector<CheckFinding>& findings);
 
   StateStage& stage_;

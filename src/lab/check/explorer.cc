@@ -307,16 +307,20 @@ bool Explorer::may_examine() const {
 // The examiners get the state as bytes, before and after our recovery.
 Result<void> Explorer::examine(const Outcome& outcome) {
   const Nanoseconds before = clock_.now();
-  const ContentView crashed(stream_.pool(), contents_now());
+  std::vector<ContentId> before_recovery = contents_now();
   std::vector<ContentId> contents;
+  std::vector<BlockNo> changed;
   if (outcome.log.mounts()) {
     contents.reserve(stream_.block_count());
     for (std::uint64_t block = 0; block < stream_.block_count(); ++block) {
       contents.push_back(image_.at(BlockNo(block)));
+      if (contents.back() != before_recovery[block]) changed.emplace_back(block);
     }
   }
+  const ContentView crashed(stream_.pool(), std::move(before_recovery));
   const ContentView recovered(stream_.pool(), std::move(contents));
-  const ExaminedState state = {crashed, outcome.log.mounts() ? &recovered : nullptr, marks_};
+  const ExaminedState state = {crashed, outcome.log.mounts() ? &recovered : nullptr, marks_,
+                               changed};
   ++counts_.examined;
   for (StateExaminer* const examiner : options_.examiners) {
     for (const CheckFinding& finding : TRY(examiner->examine(state))) note(finding);

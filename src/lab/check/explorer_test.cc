@@ -265,6 +265,45 @@ TEST_F(ExplorerTest, AStateIsMadeAgainByItsName) {
   EXPECT_EQ(other.judge_one({id.crash_point + 1, "none"}).error().code, Errc::kInvalid);
 }
 
+// Counts the blocks in which a state's recovery differs from what the explorer says of it.
+class ChangesExaminer final : public StateExaminer {
+ public:
+  explicit ChangesExaminer(std::uint32_t block_bytes) : one_(block_bytes), other_(block_bytes) {}
+  JudgeName name() const override { return JudgeName::kDifferential; }
+  Result<std::vector<CheckFinding>> examine(const ExaminedState& state) override {
+    if (state.recovered == nullptr) return std::vector<CheckFinding>{};
+    if (!state.changed) return fail(Errc::kInvalid, "it does not say what changed");
+    for (std::uint64_t at = 0; at < state.crashed.size_bytes(); at += one_.size()) {
+      TRY(state.crashed.read(at, one_));
+      TRY(state.recovered->read(at, other_));
+      const bool is_said = std::ranges::binary_search(*state.changed, BlockNo(at / one_.size()));
+      changed_ += one_ != other_ ? 1 : 0;
+      wrong_ += (one_ != other_) != is_said ? 1 : 0;
+    }
+    return std::vector<CheckFinding>{};
+  }
+  int changed() const { return changed_; }
+  int wrong() const { return wrong_; }
+
+ private:
+  std::vector<std::uint8_t> one_, other_;
+  int changed_ = 0;
+  int wrong_ = 0;
+};
+
+TEST_F(ExplorerTest, ExaminersAreToldWhatTheRecoveryChanges) {
+  Writer writer;
+  writer.commit(writer.image().blocks(1, 5, 2));
+  writer.home(writer.image().blocks(1, 3, 2));
+  writer.put(writer.image().pool()[40], patterned_block(writer.image().block_bytes(), 99));
+  ChangesExaminer examiner(writer.image().block_bytes());
+  const Explored explored =
+      explore(writer, {}, {.examiners = {&examiner}, .examine_every = 1, .examined_max = 100});
+  EXPECT_GT(explored.counts.examined, 2u);
+  EXPECT_GT(examiner.changed(), 0);
+  EXPECT_EQ(examiner.wrong(), 0);
+}
+
 TEST_F(ExplorerTest, MarksMakeJudgedStatesNewAgain) {
   const auto count_with = [](bool has_mark) {
     Writer writer;

@@ -3,6 +3,7 @@
 // how large a part that was.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -16,6 +17,8 @@ struct ExaminedState {
   const BlockView& crashed;            // the disk as the power cut left it
   const BlockView* recovered;          // as our recovery leaves it; null if that refuses
   std::span<const std::string> marks;  // all that the load had said by then
+  // The blocks in which `recovered` may differ from `crashed`, ascending; without it, any may.
+  std::optional<std::span<const BlockNo>> changed{};
 };
 
 class StateExaminer {

@@ -39,9 +39,10 @@ class StateStageTest : public ::testing::Test {
     image_->write();
   }
   std::vector<std::string> rules(StateExaminer& judge, const BlockView& crashed,
-                                 const BlockView* recovered) {
+                                 const BlockView* recovered,
+                                 std::optional<std::span<const BlockNo>> changed = std::nullopt) {
     const std::vector<std::string> marks = {"first", "hello"};
-    const auto findings = judge.examine({crashed, recovered, marks});
+    const auto findings = judge.examine({crashed, recovered, marks, changed});
     if (!findings) return {"error: " + error_words(findings.error())};
     std::vector<std::string> names;
     for (const CheckFinding& finding : *findings) {
@@ -52,9 +53,10 @@ class StateStageTest : public ::testing::Test {
     return names;
   }
   std::vector<std::string> rules_of_command(const std::string& command, const BlockView& crashed) {
-    CommandJudge judge(*stage_, {command, "", std::chrono::milliseconds(1500)});
+    CommandJudge judge(*stage_, {command, "", limit()});
     return rules(judge, crashed, nullptr);
   }
+  static Nanoseconds limit() { return std::chrono::milliseconds(1500); }
 
   using Rules = std::vector<std::string>;
   SteadyClock clock_;
@@ -73,6 +75,20 @@ TEST_F(StateStageTest, ACommandSeesTheRecoveredTreeAndTheMarks) {
   EXPECT_EQ(rules_of_command("test -e \"$POWERCUT_DIR/new\" && touch written", state), Rules{});
   // What one command wrote the next one does not see.
   EXPECT_EQ(rules_of_command("test ! -e written", state), Rules{});
+}
+
+TEST_F(StateStageTest, ACommandSeesJustTheMarksOfItsState) {
+  log_new_folder();
+  const BlockView& state = disk();
+  CommandJudge judge(*stage_, {"cat \"$POWERCUT_MARKS_SEEN\" | tr '\\n' ' '; exit 1", "", limit()});
+  const std::vector<std::string> marks = {"one", "two", "three"};
+  for (const auto& [count, words] :
+       {std::pair{0, "no word"}, {1, "one "}, {1, "one "}, {3, "one two three"}, {2, "one two"}}) {
+    const auto findings = judge.examine({state, &state, std::span(marks).first(count)});
+    ASSERT_TRUE(findings) << error_words(findings.error());
+    ASSERT_EQ(findings->size(), 1u);
+    EXPECT_EQ((*findings)[0].words, std::string("exit status 1: ") + words);
+  }
 }
 
 TEST_F(StateStageTest, ACommandThatFailsOrHangsIsAFinding) {
@@ -113,6 +129,27 @@ TEST_F(StateStageTest, TheKernelsRecoveryIsHeldAgainstOurs) {
   ASSERT_TRUE(
       other.write(block.value() * image_->block_bytes() + 5, Bytes(std::vector<std::uint8_t>{7})));
   EXPECT_EQ(rules(judge, state, &other), Rules{"recovered-otherwise"});
+  EXPECT_NE(words_.find("byte 5 of the block: 0x07 by our recovery"), std::string::npos) << words_;
+}
+
+TEST_F(StateStageTest, WhatEitherHasChangedIsCompared) {
+  log_new_folder();
+  const BlockView& state = disk();
+  const RecoveryPlan plan = plan_recovery(state, image_->map()).value();
+  const RecoveredView ours(state, image_->map(), plan);
+  std::vector<BlockNo> changed;
+  for (const LoggedBlock& block : plan.transactions.back().blocks) changed.push_back(block.home);
+  std::ranges::sort(changed);
+  DifferentialJudge judge(*stage_);
+  EXPECT_EQ(rules(judge, state, &ours, changed), Rules{}) << words_;
+  // What the kernel alone has changed, and what we alone have.
+  EXPECT_EQ(rules(judge, state, &state, std::vector<BlockNo>{}), Rules{"recovered-otherwise"});
+  OverlayDevice other(ours);
+  const BlockNo block = image_->pool().front();
+  ASSERT_TRUE(
+      other.write(block.value() * image_->block_bytes() + 5, Bytes(std::vector<std::uint8_t>{7})));
+  changed.push_back(block);
+  EXPECT_EQ(rules(judge, state, &other, changed), Rules{"recovered-otherwise"});
   EXPECT_NE(words_.find("byte 5 of the block: 0x07 by our recovery"), std::string::npos) << words_;
 }
 

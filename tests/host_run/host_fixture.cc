@@ -79,8 +79,8 @@ Process HostRunTest::start_words(const std::vector<std::string>& words) {
 }
 
 Process HostRunTest::start(const std::vector<std::string>& options, const std::string& script) {
-  std::vector<std::string> words = {"run",    "--json", "--output",       "results",
-                                    "--size", "64",     "--journal-size", "4"};
+  std::vector<std::string> words = {"run", "--json",         "--output", "results",     "--size",
+                                    "64",  "--journal-size", "4",        "--no-explore"};
   words.insert(words.end(), options.begin(), options.end());
   words.insert(words.end(), {"--", "sh", "-c", script, scratch().native()});
   return start_words(words);

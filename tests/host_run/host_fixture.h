@@ -44,8 +44,8 @@ class HostRunTest : public ::testing::Test {
   std::filesystem::path scratch() const { return scratch_->path(); }
   std::filesystem::path tmp() const { return scratch() / "tmp"; }
 
-  // Starts `powercut run --json OPTIONS -- sh -c SCRIPT SCRATCH`: $0 in the script is the scratch
-  // folder.
+  // Starts `powercut run --json --no-explore OPTIONS -- sh -c SCRIPT SCRATCH`: $0 in the script is
+  // the scratch folder.
   Process start(const std::vector<std::string>& options, const std::string& script);
   Process start_words(const std::vector<std::string>& words);
   std::optional<Ended> finish(Process& program);

@@ -76,6 +76,16 @@ void print_run(const lab::RunOutcome& run, std::size_t findings_shown) {
   }
 }
 
+// A recording's place in the folder, beside those that earlier series left there.
+std::filesystem::path free_recording_path(const std::filesystem::path& folder, unsigned number) {
+  auto path = folder / fmt::format("run{}.pcrec", number);
+  std::error_code error;
+  for (int again = 2; std::filesystem::exists(path, error); ++again) {
+    path = folder / fmt::format("run{}-{}.pcrec", number, again);
+  }
+  return path;
+}
+
 struct Given {
   std::vector<lab::RunOutcome> runs;
   int exit_code = kNothingFound;  // why it ended before its time
@@ -92,7 +102,7 @@ Given run_all(const RunSeries& series, const lab::LabEnvironment& environment,
     }
     places.record = series.record;
     if (series.record.empty() && series.exploration) {
-      places.record = folder / fmt::format("run{}.pcrec", number);
+      places.record = free_recording_path(folder, number);
     }
     auto run = series.run(places, environment);
     live.clear();

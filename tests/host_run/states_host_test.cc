@@ -134,6 +134,23 @@ TEST_F(States, OfALoadInEachMode) {
   EXPECT_GT(recovered(), 500U);
 }
 
+TEST_F(States, RecordingsOfEarlierRunsStay) {
+  for (int i = 0; i < 2; ++i) {
+    const auto ended = run_words({"run", "--json", "--output", "results", "--size", "64",
+                                  "--journal-size", "4", "--check", "false", "--", "touch", "f"});
+    if (!ended) return;
+    SCOPED_TRACE(ended->output + ended->errors);
+    EXPECT_EQ(ended->code, 1);  // the check calls every state bad
+    const Json outcome = ended->run();
+    EXPECT_TRUE(std::filesystem::exists(outcome["recording"].get<std::string>()));
+    const Json& findings = outcome["exploration"]["findings"];
+    ASSERT_FALSE(findings.empty());
+    EXPECT_EQ(findings[0]["judge"], "command");
+  }
+  EXPECT_TRUE(is_there("results/run1.pcrec"));
+  EXPECT_TRUE(is_there("results/run1-2.pcrec"));
+}
+
 TEST_F(States, ManyOfAllLoadsInAllModes) {
   const char* const wanted = std::getenv("POWERCUT_STATES");
   if (wanted == nullptr) GTEST_SKIP() << "a long one: POWERCUT_STATES says how many states";

@@ -15,6 +15,7 @@ void OrderJudge::begin_data_rules(const Volume& volume) {
   const Superblock& super = volume.superblock();
   stale_.assign(super.block_count, false);
   undurable_frees_.clear();
+  first_data_.clear();
   if (!tail_.is_empty) return;
   std::vector<std::uint8_t> bits(super.block_bytes());
   for (std::uint32_t index = 0; index < super.group_count(); ++index) {
@@ -34,6 +35,7 @@ void OrderJudge::begin_data_rules(const Volume& volume) {
 // nobody may write to it: a power cut would leave the old owner with the new content.
 void OrderJudge::take_direct_write(BlockNo block, const Request& request) {
   if (block.value() >= stale_.size()) return;
+  if (stale_[block.value()]) first_data_[block.value()] = request.sequence;
   stale_[block.value()] = false;
   const auto freed = undurable_frees_.find(block.value());
   if (freed == undurable_frees_.end() || book_.is_durable(freed->second)) return;
@@ -51,11 +53,13 @@ void OrderJudge::report_early_reuse(BlockNo block, Tid tid, std::uint64_t sequen
 void OrderJudge::take_freed_data(BlockNo block, Tid tid, std::uint64_t first_log_write) {
   if (block.value() >= stale_.size()) return;
   stale_[block.value()] = true;
+  first_data_.erase(block.value());
   undurable_frees_[block.value()] = tid;
   const auto found = suspects_of_.find(block.value());
   if (found == suspects_of_.end()) return;
   for (const std::uint64_t sequence : found->second) {
     if (sequence <= first_log_write) continue;
+    if (stale_[block.value()]) first_data_[block.value()] = sequence;
     stale_[block.value()] = false;
     report_early_reuse(block, tid, sequence);
   }
@@ -101,16 +105,17 @@ void OrderJudge::take_reached(const WaitingCommit& commit, const WalkedTransacti
 
 // False: nothing was written to the block since it was free.
 bool OrderJudge::has_data(BlockNo block, const WaitingCommit& commit) {
-  const auto found = suspects_of_.find(block.value());
-  if (found == suspects_of_.end()) return !stale_[block.value()];
-  for (const std::uint64_t sequence : found->second) {
-    if (times_.was_durable_before(sequence, commit.sequence)) return true;
-  }
+  if (stale_[block.value()]) return false;
+  // The first one counts: whoever writes over it while the transaction commits leaves a mixture of
+  // the file's own contents.
+  const auto first = first_data_.find(block.value());
+  if (first == first_data_.end()) return true;
+  if (times_.was_durable_before(first->second, commit.sequence)) return true;
   report("commit-before-data", commit.sequence,
          finding_of(block, commit.tid,
                     fmt::format("tid {} makes block {} reachable, but the write of its data "
                                 "(request {}) is not durable before the commit block",
-                                commit.tid.value(), block.value(), found->second.back())));
+                                commit.tid.value(), block.value(), first->second)));
   return true;
 }
 

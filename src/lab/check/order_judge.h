@@ -205,7 +205,9 @@ class OrderJudge final : public DiskObserver {
   // Ordered mode only; else empty.
   ReachMap reach_;
   std::vector<bool> stale_;  // by block: free, or not written since it was
-  std::unordered_map<std::uint64_t, Tid> undurable_frees_;  // by block
+  std::unordered_map<std::uint64_t, Tid> undurable_frees_;
+  // By block: the first write to it since it was free; for data of files.
+  std::unordered_map<std::uint64_t, std::uint64_t> first_data_;  // by block
   std::uint64_t superblock_write_ = 0;  // the newest request that wrote log block 0
   std::set<std::pair<std::uint64_t, std::string>> told_;
   OrderCounters counters_;

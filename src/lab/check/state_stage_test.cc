@@ -82,8 +82,11 @@ TEST_F(StateStageTest, ACommandSeesJustTheMarksOfItsState) {
   const BlockView& state = disk();
   CommandJudge judge(*stage_, {"cat \"$POWERCUT_MARKS_SEEN\" | tr '\\n' ' '; exit 1", "", limit()});
   const std::vector<std::string> marks = {"one", "two", "three"};
-  for (const auto& [count, words] :
-       {std::pair{0, "no word"}, {1, "one "}, {1, "one "}, {3, "one two three"}, {2, "one two"}}) {
+  for (const auto& [count, words] : {std::pair{0u, "no word"},
+                                     {1u, "one"},
+                                     {1u, "one"},
+                                     {3u, "one two three"},
+                                     {2u, "one two"}}) {
     const auto findings = judge.examine({state, &state, std::span(marks).first(count)});
     ASSERT_TRUE(findings) << error_words(findings.error());
     ASSERT_EQ(findings->size(), 1u);

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The check for `powercut explore --check` that belongs to write-beside.c: b holds what was written to
-# it, and zeroes.
+# The check for `powercut explore --check` that belongs to write-beside.c: b holds what was written
+# to it, and zeroes.
 [ ! -d work ] || cd work # where a guest runs its load
 [ -e b ] || exit 0
 other=$(tr -d 'B\000' < b | wc -c)

@@ -1,8 +1,8 @@
 #!/bin/sh
-# A load for `powercut run`: rows are inserted into a database of SQLite, each in a transaction of its
-# own, and after each commit a mark says which rows must survive a power cut from here on.
+# A load for `powercut run`: rows are inserted into a database of SQLite, each in a transaction of
+# its own, and after each commit a mark says which rows must survive a power cut from here on.
 #
-#   sqlite-load.sh JOURNAL SYNCHRONOUS [ROWS]      wal|delete|truncate|persist  off|normal|full|extra
+#   sqlite-load.sh JOURNAL SYNCHRONOUS [ROWS]    wal|delete|truncate|persist  off|normal|full|extra
 #
 # In the current folder; $POWERCUT (usual: powercut) is the program that puts the marks.
 set -eu

@@ -14,6 +14,7 @@
 #include "block/memory_device.h"
 #include "format/ext4_acl.h"
 #include "reader/volume.h"
+#include "tests/support/counting_view.h"
 #include "tests/support/e2fs_image.h"
 #include "tests/support/loop_mount.h"
 #include "tests/support/raw_ext4.h"

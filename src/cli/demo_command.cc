@@ -111,8 +111,7 @@ class Demo {
       return kFindings;
     }
     const double seconds = std::max(kCleanSecondsMin, caught.first_finding_seconds().value_or(0));
-    const auto limit =
-        std::chrono::duration_cast<Nanoseconds>(std::chrono::duration<double>(seconds));
+    const auto limit = nanoseconds_of(seconds);
     const auto clean = hunt(*good, environment, folder, lab::HuntLoad::kStore, limit, false);
     if (!clean) {
       print_error(clean.error());

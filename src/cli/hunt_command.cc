@@ -12,8 +12,7 @@ struct HuntWords {
 int hunt(const HuntWords& words) {
   const auto kernel = obtain_kernel_by_name(words.kernel, words.vm.modules_dir);
   if (!kernel) return print_no_kernel(kernel.error());
-  const auto seconds =
-      std::chrono::duration_cast<Nanoseconds>(std::chrono::duration<double>(words.vm.seconds));
+  const auto seconds = nanoseconds_of(words.vm.seconds);
   const bool is_cut = words.load == "cut";
   lab::RunOptions options =
       lab::hunt_options(*kernel, is_cut ? lab::HuntLoad::kCut : lab::HuntLoad::kStore, seconds);

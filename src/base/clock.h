@@ -33,4 +33,8 @@ inline double seconds_of(Nanoseconds time) {
   return std::chrono::duration<double>(time).count();
 }
 
+inline Nanoseconds nanoseconds_of(double seconds) {
+  return std::chrono::duration_cast<Nanoseconds>(std::chrono::duration<double>(seconds));
+}
+
 }  // namespace powercut

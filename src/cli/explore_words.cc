@@ -10,10 +10,6 @@
 namespace powercut::cli {
 namespace {
 
-Nanoseconds nanoseconds_of(double seconds) {
-  return std::chrono::duration_cast<Nanoseconds>(std::chrono::duration<double>(seconds));
-}
-
 Result<std::vector<lab::JudgeName>> judges_of(const std::string& words) {
   if (words.empty()) return lab::explore_judges();
   std::vector<lab::JudgeName> judges;

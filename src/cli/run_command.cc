@@ -45,10 +45,6 @@ struct RunWords {
   }
 };
 
-Nanoseconds nanoseconds_of(double seconds) {
-  return std::chrono::duration_cast<Nanoseconds>(std::chrono::duration<double>(seconds));
-}
-
 // How ext4 treats the data of files, mounted so.
 std::string data_mode_in(const std::string& mount_options) {
   constexpr std::string_view kData = "data=";

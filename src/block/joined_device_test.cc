@@ -21,7 +21,7 @@ TEST(JoinedDevice, IsOneDisk) {
   const std::vector<std::uint8_t> unused(first.bytes().begin() + kUsed, first.bytes().end());
   MemoryDevice model(kUsed + kSecond);
   std::copy_n(first.bytes().begin(), kUsed, model.bytes().begin());
-  std::ranges::copy(second.bytes(), model.bytes().begin() + kUsed);
+  copy_bytes(second.bytes(), model.bytes().subspan(kUsed));
   JoinedDevice joined(first, kUsed, second);
   ASSERT_EQ(joined.size_bytes(), kUsed + kSecond);
   for (int step = 0; step < 2000; ++step) {

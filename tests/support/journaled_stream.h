@@ -216,7 +216,7 @@ class JournaledStream {
     superblock.start = LogBlock(0);
     superblock.encode(write.bytes);
     const std::uint64_t at = map_.device_block(LogBlock(0)).value() * map_.block_bytes();
-    std::ranges::copy(write.bytes, bytes.begin() + static_cast<std::ptrdiff_t>(at));
+    copy_bytes(write.bytes, MutableBytes(bytes).subspan(at));
     return bytes;
   }
 

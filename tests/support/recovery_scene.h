@@ -45,9 +45,8 @@ struct Scene {
   explicit Scene(const JournalBuilder& builder)
       : block_bytes(builder.spec().block_bytes),
         map(map_in_one_run(kJournalAt, builder.spec().log_block_count, block_bytes, kDeviceBlocks)),
-        device(kDeviceBlocks * block_bytes),
+        device(random_home(block_bytes)),
         before(random_home(block_bytes)) {
-    std::ranges::copy(before, device.bytes().begin());
     EXPECT_TRUE(builder.write_to(device, map));
   }
   Bytes block(Bytes all, std::uint64_t number) const {

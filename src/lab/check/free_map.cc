@@ -38,7 +38,7 @@ void FreeMap::take(const BlockView& view, BlockNo bitmap, Bytes logged,
       freed(group.first + bit * blocks_per_cluster_, blocks_per_cluster_);
     }
   }
-  std::ranges::copy(logged, group.bits.begin());
+  copy_bytes(logged, group.bits);
 }
 
 std::optional<bool> FreeMap::is_free(BlockNo block) const {

@@ -28,7 +28,7 @@ Result<void> pack(Bytes raw, disk::PartHeader& header, std::vector<std::uint8_t>
   if (ZSTD_isError(size) != 0) return fail(Errc::kIo, "recording: zstd failed");
   if (size >= raw.size()) {  // equal lengths say that it is stored as it is
     size = raw.size();
-    std::ranges::copy(raw, into.begin() + static_cast<std::ptrdiff_t>(begin));
+    copy_bytes(raw, MutableBytes(into).subspan(begin));
   }
   into.resize(begin + size);
   header.stored_bytes = static_cast<std::uint32_t>(size);

@@ -134,7 +134,7 @@ Result<void> Exporter::log_mark(std::string_view text) {
 Result<void> Exporter::append_entry(const disk::LogWritesEntry& entry, Bytes text) {
   buffer_.assign(options_.sector_bytes, 0);
   store(buffer_, 0, entry);
-  std::ranges::copy(text, buffer_.begin() + sizeof(entry));
+  copy_bytes(text, MutableBytes(buffer_).subspan(sizeof(entry)));
   ++counts_.entries;
   return to_.append(buffer_);
 }

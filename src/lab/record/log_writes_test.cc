@@ -49,7 +49,7 @@ struct PlainReader {
         continue;
       }
       ASSERT_LE(at + length, log.size());
-      std::ranges::copy(Bytes(log).subspan(at, length), target.begin());
+      copy_bytes(Bytes(log).subspan(at, length), target);
       at += length;
     }
     EXPECT_EQ(at, log.size());

@@ -71,7 +71,7 @@ class RandomUse {
     Request& request = open.request;
     request.data = open.data;
     const auto target = disk_.bytes().subspan(request.offset, request.length);
-    if (request.kind == RequestKind::kWrite) std::ranges::copy(open.data, target.begin());
+    if (request.kind == RequestKind::kWrite) copy_bytes(open.data, target);
     if (request.kind != RequestKind::kWrite) std::ranges::fill(target, std::uint8_t{0});
     for (DiskObserver* const each : observers_) each->on_completed(request, clock_.now());
   }
@@ -101,7 +101,7 @@ inline Result<Told> tell(RecordingReader& reader) {
     const RecordedEvent& event = pieced->event;
     const Bytes data = carries_data(event) ? TRY(reader.data_of(*pieced)) : Bytes();
     if (event.kind == EventKind::kBase) {
-      std::ranges::copy(data, told.base.begin() + static_cast<std::ptrdiff_t>(event.offset));
+      copy_bytes(data, MutableBytes(told.base).subspan(event.offset));
       continue;
     }
     std::string line = std::to_string(static_cast<int>(event.kind)) + " " +

@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "lab/check/cause.h"
+#include "lab/check/explorer.h"
+#include "lab/check/structure_judge.h"
 #include "tests/planted/planted_faults.h"
 #include "tests/planted/survey.h"
 #include "tests/support/journaled_stream.h"
@@ -17,25 +19,29 @@ using testing::JournaledStream;
 
 struct Expected {
   Fault fault;
-  std::string_view first;                           // "judge rule" of the first cause
+  std::string_view first;  // "judge rule" of the first cause
+  // What the judges of states say first of a stream of Linux with it; empty: no state is bad, only
+  // the order is.
+  std::string_view in_states = {};
   bool is_in_ordered = true, is_in_journal = true;  // there is a place for it in Linux's stream
 };
+constexpr std::string_view kRefused = "recover recovery-refused";
 constexpr Expected kTable[] = {
-    {Fault::kFlippedDataBit, "tag data-checksum"},
-    {Fault::kFlippedDescriptorBit, "tag descriptor-checksum"},
-    {Fault::kFlippedCommitBit, "tag commit-checksum"},
-    {Fault::kFlippedRevokeBit, "tag revoke-checksum", true, false},
-    {Fault::kChangeAfterChecksum, "tag data-checksum"},
-    {Fault::kDroppedFlushBefore, "order commit-before-flush"},
-    {Fault::kDroppedFlushBehind, "order commit-not-flushed"},
-    {Fault::kCommitOvertakes, "order commit-overtakes"},
-    {Fault::kHomeBeforeCommit, "order home-before-commit"},
-    {Fault::kTailMovedEarly, "order tail-before-home"},
-    {Fault::kLogOverwritten, "order log-overwritten"},
-    {Fault::kLostRevoke, "order reuse-without-revoke", false, false},
-    {Fault::kLostHomeWrite, "order tail-before-home"},
-    {Fault::kStaleLog, "order stale-log"},
-    {Fault::kMisdirectedWrite, "order misdirected-write"},
+    {Fault::kFlippedDataBit, "tag data-checksum", kRefused},
+    {Fault::kFlippedDescriptorBit, "tag descriptor-checksum", kRefused},
+    {Fault::kFlippedCommitBit, "tag commit-checksum", kRefused},
+    {Fault::kFlippedRevokeBit, "tag revoke-checksum", kRefused, true, false},
+    {Fault::kChangeAfterChecksum, "tag data-checksum", kRefused},
+    {Fault::kDroppedFlushBefore, "order commit-before-flush", kRefused},
+    {Fault::kDroppedFlushBehind, "order commit-not-flushed", ""},
+    {Fault::kCommitOvertakes, "order commit-overtakes", kRefused},
+    {Fault::kHomeBeforeCommit, "order home-before-commit", ""},
+    {Fault::kTailMovedEarly, "order tail-before-home", "structure"},
+    {Fault::kLogOverwritten, "order log-overwritten", kRefused},
+    {Fault::kLostRevoke, "order reuse-without-revoke", "", false, false},
+    {Fault::kLostHomeWrite, "order tail-before-home", "structure"},
+    {Fault::kStaleLog, "order stale-log", ""},
+    {Fault::kMisdirectedWrite, "order misdirected-write", "structure"},
 };
 static_assert(std::size(kTable) == kFaultCount);
 
@@ -154,6 +160,42 @@ TEST_P(PlantedTest, IsFoundInTheStreamsOfLinux) {
   const std::size_t in_journal = check_fault(stream_of_linux("journal"), GetParam(), 2);
   EXPECT_EQ(in_ordered > 0, GetParam().is_in_ordered);
   EXPECT_EQ(in_journal > 0, GetParam().is_in_journal);
+}
+
+// What the judges of states say of the states that a power cut could have left: "recover
+// recovery-refused; ..."; empty: nothing.
+std::string seen_in_states(const lab::Recording& recording) {
+  const Survey survey = survey_of(stream_of_linux("ordered"));
+  auto stream =
+      lab::BlockStream::make(recording, survey.map->block_bytes(), std::uint64_t{1} << 30);
+  if (!stream) return std::string("error: ") + stream.error().what;
+  lab::StructureJudge structure;
+  const SteadyClock clock;
+  lab::ExplorerOptions options;
+  options.states_max = 30'000;
+  lab::Explorer explorer(*stream, *survey.map, {&structure}, clock, options);
+  const auto explored = explorer.run([](const lab::ExplorerCounts&) { return true; });
+  if (!explored) return std::string("error: ") + explored.error().what;
+  std::string rules;
+  for (const lab::GroupedFinding& group : explorer.findings()) {
+    rules += (rules.empty() ? "" : "; ") + std::string(lab::judge_name(group.finding.judge)) + " " +
+             group.finding.rule;
+  }
+  return rules;
+}
+
+TEST_P(PlantedTest, IsSeenInStatesOfLinux) {
+  const lab::Recording recording = stream_of_linux("ordered");
+  const auto planted = plant(recording, GetParam().fault, 0);
+  EXPECT_EQ(planted.has_value(), GetParam().is_in_ordered);
+  if (!planted) return;
+  const std::string seen = seen_in_states(planted->edited.recording);
+  EXPECT_TRUE(seen.starts_with(GetParam().in_states)) << seen;
+  if (GetParam().in_states.empty()) EXPECT_EQ(seen, "");
+}
+
+TEST(PlantedCanary, NoStateOfTheStreamOfLinuxIsBad) {
+  EXPECT_EQ(seen_in_states(stream_of_linux("ordered")), "");
 }
 
 std::string name_of(const ::testing::TestParamInfo<Expected>& tested) {

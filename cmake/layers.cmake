@@ -1,8 +1,9 @@
 # powercut_layer(FOLDER LINKS ...): every .cc of src/FOLDER in one static library powercut_FOLDER;
 # its *_test.cc in one test program FOLDER_test; each *_fuzz.cc in a fuzz target of its own.  Files
-# are found, not listed, so none can be left out.
+# are found, not listed, so none can be left out.  COLD: what it does takes no time, so that under
+# sanitizers optimising it is most of its cost.
 function(powercut_layer FOLDER)
-  cmake_parse_arguments(LAYER "" "" "LINKS" ${ARGN})
+  cmake_parse_arguments(LAYER "COLD" "" "LINKS" ${ARGN})
   string(REPLACE "/" "_" NAME ${FOLDER})
   file(GLOB SOURCES CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${FOLDER}/*.cc)
   set(TESTS ${SOURCES})
@@ -13,6 +14,9 @@ function(powercut_layer FOLDER)
   if(SOURCES)
     add_library(powercut_${NAME} STATIC ${SOURCES})
     target_link_libraries(powercut_${NAME} PUBLIC powercut_flags ${LAYER_LINKS})
+    if(LAYER_COLD AND POWERCUT_SANITIZE AND NOT POWERCUT_FUZZ)
+      target_compile_options(powercut_${NAME} PRIVATE -O0)
+    endif()
   else()
     add_library(powercut_${NAME} INTERFACE)
     target_link_libraries(powercut_${NAME} INTERFACE powercut_flags ${LAYER_LINKS})

@@ -16,7 +16,7 @@ std::filesystem::path note_path(const std::filesystem::path& image) {
 
 Result<void> write_image_note(const std::filesystem::path& image, const ImageNote& note) {
   Json json = {{"kernel", note.kernel_name}, {"kernel_release", note.kernel_release}};
-  if (note.finding) json["finding"] = Json::parse(finding_to_json(*note.finding));
+  if (note.finding) json["finding"] = json_of_line(finding_to_json(*note.finding));
   const std::string text = json_document(json);
   return write_file_atomically(note_path(image), text);
 }
@@ -26,7 +26,7 @@ Result<ImageNote> read_image_note(const std::filesystem::path& image) {
   if (is_nested_too_deep(text)) {
     return fail(Errc::kCorrupt, "the note beside the image is nested too deep");
   }
-  const auto json = ParsedJson::parse(text, nullptr, /*allow_exceptions=*/false);
+  const auto json = parse_json(text);
   if (!json.is_object()) return fail(Errc::kCorrupt, "the note beside the image is not JSON");
   ImageNote note;
   const auto text_of = [&](const char* name) {

@@ -69,9 +69,9 @@ std::string exploration_json(const ExploreResult& result, const std::string& rep
   if (result.tag) {
     Json tag = Json::array();
     for (const Finding& finding : result.tag->findings) {
-      tag.push_back(Json::parse(finding_to_json(finding)));
+      tag.push_back(json_of_line(finding_to_json(finding)));
     }
-    json["tag"] = {{"counters", Json::parse(counters_to_json(result.tag->counters))},
+    json["tag"] = {{"counters", json_of_line(counters_to_json(result.tag->counters))},
                    {"findings", std::move(tag)}};
   }
   return json_document(json);

@@ -22,7 +22,7 @@ Json tid_json(const std::optional<Tid>& tid) {
 
 Json owner_json(const std::optional<Owner>& owner, std::uint32_t block_bytes) {
   if (!owner) return nullptr;
-  return Json::parse(owner_to_json(*owner, block_bytes));
+  return json_of_line(owner_to_json(*owner, block_bytes));
 }
 
 Json superblock_json(const JournalSuperblock& superblock) {
@@ -146,7 +146,7 @@ Json history_json(const JournalStory& story) {
 Json findings_json(std::span<const CheckedFinding> findings) {
   Json list = Json::array();
   for (const CheckedFinding& checked : findings) {
-    Json json = Json::parse(finding_to_json(checked.finding));
+    Json json = json_of_line(finding_to_json(checked.finding));
     json["standing"] = standing_name(checked.standing);
     json["revoked_by"] = tid_json(checked.revoked_by);
     json["accepted"] = checked.is_accepted;

@@ -15,7 +15,7 @@ Json optional_number(const std::optional<double>& number) {
 
 Json findings_json(std::span<const Finding> findings) {
   Json list = Json::array();
-  for (const Finding& finding : findings) list.push_back(Json::parse(finding_to_json(finding)));
+  for (const Finding& finding : findings) list.push_back(json_of_line(finding_to_json(finding)));
   return list;
 }
 
@@ -33,37 +33,37 @@ Json accelerator_json(const std::optional<Accelerator>& accelerator) {
 }
 
 Json run_json(const RunOutcome& run) {
-  return {
-      {"kernel", kernel_json(run.kernel)},
-      {"accelerator", accelerator_json(run.accelerator)},
-      {"ending", ending_name(run.ending)},
-      {"complete", run.is_whole()},
-      {"trouble", run.trouble},
-      {"seconds", run.seconds},
-      {"booted", optional_number(run.booted)},
-      {"mounted", optional_number(run.mounted)},
-      {"load_started", optional_number(run.load_started)},
-      {"load_seconds", run.load_seconds()},
-      {"first_finding_seconds", optional_number(run.first_finding_seconds())},
-      {"all_commits_seen", run.has_all_commits()},
-      {"counters", Json::parse(counters_to_json(run.disk.counters))},
-      {"journal_trouble", run.disk.trouble},
-      {"check_share", run.check_share()},
-      {"guest_cpu_seconds", run.guest_cpu_seconds},
-      {"disk_cpu_seconds", run.disk.cpu_seconds},
-      {"disk_words", run.disk_words},
-      {"kept_image", run.kept.path},
-      {"not_kept", run.kept.why_not},
-      {"record_trouble", run.disk.record_trouble},
-      {"record_folded_events", run.disk.folded_events},
-      {"findings_dropped", run.disk.dropped_count},
-      {"recording", run.recording.string()},
-      {"exploration", run.explored ? Json::parse(exploration_json(*run.explored, run.explore_again))
-                                   : Json(nullptr)},
-      {"not_explored", run.not_explored},
-      {"load_output", run.load_output},
-      {"findings", findings_json(run.findings)},
-      {"witnesses", run.witnesses}};
+  return {{"kernel", kernel_json(run.kernel)},
+          {"accelerator", accelerator_json(run.accelerator)},
+          {"ending", ending_name(run.ending)},
+          {"complete", run.is_whole()},
+          {"trouble", run.trouble},
+          {"seconds", run.seconds},
+          {"booted", optional_number(run.booted)},
+          {"mounted", optional_number(run.mounted)},
+          {"load_started", optional_number(run.load_started)},
+          {"load_seconds", run.load_seconds()},
+          {"first_finding_seconds", optional_number(run.first_finding_seconds())},
+          {"all_commits_seen", run.has_all_commits()},
+          {"counters", json_of_line(counters_to_json(run.disk.counters))},
+          {"journal_trouble", run.disk.trouble},
+          {"check_share", run.check_share()},
+          {"guest_cpu_seconds", run.guest_cpu_seconds},
+          {"disk_cpu_seconds", run.disk.cpu_seconds},
+          {"disk_words", run.disk_words},
+          {"kept_image", run.kept.path},
+          {"not_kept", run.kept.why_not},
+          {"record_trouble", run.disk.record_trouble},
+          {"record_folded_events", run.disk.folded_events},
+          {"findings_dropped", run.disk.dropped_count},
+          {"recording", run.recording.string()},
+          {"exploration", run.explored
+                              ? json_of_line(exploration_json(*run.explored, run.explore_again))
+                              : Json(nullptr)},
+          {"not_explored", run.not_explored},
+          {"load_output", run.load_output},
+          {"findings", findings_json(run.findings)},
+          {"witnesses", run.witnesses}};
 }
 
 Json blocks_json(const std::vector<BlockNo>& blocks) {
@@ -126,13 +126,13 @@ std::string proof_json(const Proof& proof) {
 std::string verification_json(const VerifiedStream& verified) {
   Json json = Json::object();
   if (verified.tag != nullptr) {
-    json["counters"] = Json::parse(counters_to_json(verified.tag->counters));
+    json["counters"] = json_of_line(counters_to_json(verified.tag->counters));
     json["trouble"] = verified.tag->trouble;
     json["findings"] = findings_json(verified.tag->findings);
   }
   json["order"] =
-      verified.order == nullptr ? Json(nullptr) : Json::parse(order_to_json(*verified.order));
-  json["causes"] = Json::parse(causes_to_json(verified.causes));
+      verified.order == nullptr ? Json(nullptr) : json_of_line(order_to_json(*verified.order));
+  json["causes"] = json_of_line(causes_to_json(verified.causes));
   return json_document(json);
 }
 

@@ -49,7 +49,7 @@ Result<NoLongerReplayable> parse_passed(const ParsedJson& json) {
 }  // namespace
 
 std::string status_line(const DiskStatus& status) {
-  return json_line(Json{{"counters", Json::parse(counters_to_json(status.counters))},
+  return json_line(Json{{"counters", json_of_line(counters_to_json(status.counters))},
                         {"trouble", status.trouble},
                         {"record_trouble", status.record_trouble},
                         {"folded_events", status.folded_events},
@@ -75,7 +75,7 @@ std::string kept_line(const KeptImage& kept) {
 
 Result<DiskReportLine> parse_report_line(std::string_view text) {
   if (is_nested_too_deep(text)) return fail(Errc::kCorrupt, "disk report: nested too deep");
-  const ParsedJson json = ParsedJson::parse(text, nullptr, /*allow_exceptions=*/false);
+  const ParsedJson json = parse_json(text);
   if (!json.is_object()) return fail(Errc::kCorrupt, "disk report: not a JSON object");
   DiskReportLine line;
   if (json.contains("counters")) {

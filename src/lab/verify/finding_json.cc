@@ -128,7 +128,7 @@ bool read_version(const ParsedJson& json, KnownVersion& version) {
 
 Result<ParsedJson> parse_object(std::string_view text) {
   if (is_nested_too_deep(text)) return fail(Errc::kCorrupt, "json: nested too deep");
-  ParsedJson json = ParsedJson::parse(text, nullptr, /*allow_exceptions=*/false);
+  ParsedJson json = parse_json(text);
   if (!json.is_object()) return fail(Errc::kCorrupt, "json: not an object");
   return json;
 }

@@ -15,6 +15,7 @@
 #include "format/ext4_directory.h"
 #include "format/ext4_xattr.h"
 #include "tests/support/e2fs_image.h"
+#include "tests/support/files.h"
 #include "tests/support/loop_mount.h"
 #include "tests/support/raw_ext4.h"
 
@@ -65,8 +66,7 @@ std::map<std::string, std::string> tree_of(const fs::path& root) {
     } else if (entry.is_directory()) {
       found = "/";
     } else {
-      std::ifstream file(entry.path(), std::ios::binary);
-      found.assign(std::istreambuf_iterator<char>(file), {});
+      found = testing::read_text(entry.path());
     }
   }
   return tree;
@@ -222,8 +222,7 @@ TEST(InlineData, IsWhatDebugfsGives) {
   for (const char* path : {"/file1", "/file60", "/file61", "/file700"}) {
     const fs::path copy = folder.path() / "copy";
     image.debugfs("dump " + std::string(path) + " " + copy.string());
-    std::ifstream file(copy, std::ios::binary);
-    const std::string expected(std::istreambuf_iterator<char>(file), {});
+    const std::string expected = testing::read_text(copy);
     const auto number = volume->find(path);
     const auto inode = volume->inode(*number);
     ASSERT_TRUE(inode->has(InodeFlag::kInlineData)) << path;

@@ -16,6 +16,7 @@
 #include "reader/volume.h"
 #include "tests/support/counting_view.h"
 #include "tests/support/e2fs_image.h"
+#include "tests/support/files.h"
 #include "tests/support/loop_mount.h"
 #include "tests/support/raw_ext4.h"
 
@@ -210,8 +211,7 @@ TEST(Xattrs, AreWhatDebugfsGives) {
         << listed;
     const fs::path copy = folder.path() / "copy";
     image.debugfs("ea_get -f " + copy.string() + " /file " + name);
-    std::ifstream file(copy, std::ios::binary);
-    EXPECT_EQ(std::string(std::istreambuf_iterator<char>(file), {}), value) << name;
+    EXPECT_EQ(testing::read_text(copy), value) << name;
   }
 }
 

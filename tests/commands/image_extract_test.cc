@@ -101,11 +101,11 @@ TEST_F(ImageExtract, APartOrOneFile) {
   const std::string at = image.path().string() + ":";
   EXPECT_EQ(extract(at + "deep/1").code, 0);
   EXPECT_TRUE(compare_host_trees(source() / "deep/1/2", out() / "2").found.empty());
-  EXPECT_EQ(text_of(out() / "hard"), "hello\n");
+  EXPECT_EQ(read_text(out() / "hard"), "hello\n");
   EXPECT_EQ(extract(at + "directory_link").code, 0);
   EXPECT_TRUE(fs::exists(out() / "3"));
   EXPECT_EQ(extract(at + "random").code, 0);
-  EXPECT_TRUE(text_of(out() / "random") == text_of(source() / "random"));
+  EXPECT_TRUE(read_text(out() / "random") == read_text(source() / "random"));
   EXPECT_EQ(extract(at + "none").code, 3);
   EXPECT_FALSE(fs::exists(out()));
 }

@@ -13,16 +13,12 @@
 #include "tests/commands/image_source.h"
 #include "tests/commands/program.h"
 #include "tests/support/e2fs_image.h"
+#include "tests/support/files.h"
 
 namespace powercut::testing {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
-
-inline std::string text_of(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 inline void put(const fs::path& path, const std::vector<std::uint8_t>& bytes) {
   std::ofstream(path, std::ios::binary)

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/prng.h"
+#include "tests/support/files.h"
 
 namespace powercut::testing {
 namespace {
@@ -98,11 +99,6 @@ std::map<std::string, Bytes8> xattrs_of(const fs::path& path) {
   return found;
 }
 
-std::string text_of(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 // "8192-12288 65536-..." of a file.
 std::string data_ranges(const fs::path& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -174,7 +170,7 @@ class Comparison {
     if (!S_ISDIR(ours.st_mode)) links(name, ours, theirs);
     if (!S_ISREG(ours.st_mode) || !S_ISREG(theirs.st_mode)) return;
     same(name, "size", ours.st_size, theirs.st_size);
-    same(name, "content", text_of(a), text_of(b));
+    same(name, "content", read_text(a), read_text(b));
     if (options_.has_holes) same(name, "data", data_ranges(a), data_ranges(b));
   }
 

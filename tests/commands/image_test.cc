@@ -198,7 +198,7 @@ TEST_F(ImageCat, EveryFileIsThatOfDebugfs) {
       if (path == "/sparse" && std::string(mke2fs).find("inline") != std::string::npos) continue;
       const Ended ours = powercut("image cat " + quoted(image.path().string() + ":" + path));
       EXPECT_EQ(ours.code, 0) << ours.errors;
-      EXPECT_TRUE(ours.output == text_of(entry.path())) << mke2fs << path;
+      EXPECT_TRUE(ours.output == read_text(entry.path())) << mke2fs << path;
       ++compared;
     }
     EXPECT_GT(compared, 15);
@@ -207,7 +207,7 @@ TEST_F(ImageCat, EveryFileIsThatOfDebugfs) {
       const std::string ours = powercut("image cat " + image.path().string() + ":" + path).output;
       // Of content in an inode debugfs dumps all the room that it could have.
       const bool is_inline = ours.size() < 60;
-      const std::string theirs = text_of(scratch("dumped"));
+      const std::string theirs = read_text(scratch("dumped"));
       EXPECT_TRUE(ours == (is_inline ? theirs.substr(0, ours.size()) : theirs)) << path;
     }
     EXPECT_EQ(powercut("image cat " + image.path().string() + ":short_link").output, "hello\n");

@@ -1,20 +1,9 @@
 #include "tests/commands/program.h"
 
-#include <fstream>
-#include <iterator>
-
 #include "tests/support/e2fs_image.h"
+#include "tests/support/files.h"
 
 namespace powercut::testing {
-namespace {
-
-std::string content_of(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-}  // namespace
-
 nlohmann::json Ended::json() const {
   return nlohmann::json::parse(output, nullptr, /*allow_exceptions=*/false);
 }
@@ -33,7 +22,7 @@ Ended powercut(const std::string& words, const std::string& before) {
   // No parentheses: dash 0.5.12 forgets where the output of a subshell goes that ends a list.
   const ShellOutcome outcome = run_shell("{ " + before + " " POWERCUT_BUILT_PROGRAM " " + words +
                                          "\n} >" + output.string() + " 2>" + errors.string());
-  return {outcome.status, content_of(output), content_of(errors)};
+  return {outcome.status, read_text(output), read_text(errors)};
 }
 
 }  // namespace powercut::testing

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <string>
 #include <vector>
 
 #include "base/bytes.h"
@@ -10,15 +11,23 @@
 namespace powercut::testing {
 
 // Empty if it cannot be read.  In one piece: byte by byte takes seconds where nothing is optimised.
-inline std::vector<std::uint8_t> read_file(const std::filesystem::path& path) {
+template <class Content>
+Content read_whole(const std::filesystem::path& path) {
   std::error_code error;
   const auto size = std::filesystem::file_size(path, error);
   if (error) return {};
-  std::vector<std::uint8_t> bytes(size);
+  Content content;
+  content.resize(size);
   std::ifstream file(path, std::ios::binary);
-  file.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(size));
-  bytes.resize(static_cast<std::size_t>(file.gcount()));
-  return bytes;
+  file.read(reinterpret_cast<char*>(content.data()), static_cast<std::streamsize>(size));
+  content.resize(static_cast<std::size_t>(file.gcount()));
+  return content;
+}
+inline std::vector<std::uint8_t> read_file(const std::filesystem::path& path) {
+  return read_whole<std::vector<std::uint8_t>>(path);
+}
+inline std::string read_text(const std::filesystem::path& path) {
+  return read_whole<std::string>(path);
 }
 
 inline void write_file(const std::filesystem::path& path, Bytes bytes) {

@@ -1,5 +1,5 @@
-// The form of the JSON that the lab writes and reads.  Only files that do so include this; writing
-// out and reading in, which are most of what the library behind it compiles to, are in json_form.cc.
+// The form of the JSON that the lab writes and reads.  Only files that do so include this.  Writing
+// out and reading in, most of what the library behind it compiles to, are in json_form.cc.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -3,6 +3,7 @@ option(POWERCUT_TESTS "build unit tests (GoogleTest)" OFF)
 option(POWERCUT_FUZZ "build the fuzz targets (clang's libFuzzer, or a plain main that replays)" OFF)
 option(POWERCUT_BENCH "build the benchmarks" OFF)
 option(POWERCUT_UNITY "compile the sources of a target several at a time, as one" OFF)
+option(POWERCUT_MUTANTS "mistakes on purpose, which simulations can turn on (base/trace.h)" OFF)
 set(POWERCUT_SANITIZE "" CACHE STRING "sanitizers, as for -fsanitize=")
 
 set(CMAKE_CXX_STANDARD 20)
@@ -31,6 +32,9 @@ if(POWERCUT_SANITIZE)
   target_compile_options(powercut_flags INTERFACE
     -fsanitize=${POWERCUT_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(powercut_flags INTERFACE -fsanitize=${POWERCUT_SANITIZE})
+endif()
+if(POWERCUT_MUTANTS)
+  target_compile_definitions(powercut_flags INTERFACE POWERCUT_MUTANTS)
 endif()
 if(POWERCUT_FUZZ)
   # Fuzzed code skips checksums (base/fuzzing.h), so that damage reaches what lies behind them.

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "base/bytes.h"
 
@@ -16,6 +17,15 @@ class ByteStore {
   // Whole or not at all.  Errors: kIo (`where` is the errno), kNoSpace.
   virtual Result<void> read_at(std::uint64_t offset, MutableBytes into) const = 0;
   virtual Result<void> write_at(std::uint64_t offset, Bytes from) = 0;
+  // The same for pieces that lie one behind the other from `offset` on; after an error any part of
+  // them may have been written.
+  virtual Result<void> write_pieces_at(std::uint64_t offset, std::span<const Bytes> pieces) {
+    for (const Bytes piece : pieces) {
+      TRY(write_at(offset, piece));
+      offset += piece.size();
+    }
+    return {};
+  }
   // Makes a range read as zeroes and gives its space back where it can.
   virtual Result<void> punch(std::uint64_t offset, std::uint64_t length) = 0;
   // Returns when all completed writes are on stable storage (nothing to do for memory).

@@ -1,46 +1,76 @@
 #include "base/sync.h"
 
-#include <array>
+#include <algorithm>
 
 #include "base/check.h"
 
 namespace powercut {
-namespace {
-
-// The ranks that this thread holds, outermost first.
-struct HeldRanks {
-  static constexpr std::size_t kMost = 8;
-  std::array<LockRank, kMost> ranks{};
-  std::size_t count = 0;
-};
-
-HeldRanks& held_ranks() {
-  thread_local HeldRanks held;
-  return held;
-}
-
-}  // namespace
 
 void Mutex::lock() {
   HeldRanks& held = held_ranks();
-  CHECK(held.count < HeldRanks::kMost, "too many locks held by one task");
-  CHECK(held.count == 0 || held.ranks[held.count - 1] < rank_, "lock order (docs/locking.md)");
+  held.check(rank_, order_);
   mutex_.lock();
-  held.ranks[held.count++] = rank_;
+  held.add(rank_, order_, this);
 }
 
 void Mutex::unlock() {
-  HeldRanks& held = held_ranks();
-  CHECK(held.count > 0 && held.ranks[held.count - 1] == rank_, "locks are given up in order");
-  --held.count;
+  held_ranks().remove(this);
   mutex_.unlock();
 }
 
+// A std::shared_mutex lets readers in before a writer that waits, for ever if they go on coming.
+SharedMutex::SharedMutex(LockRank rank, std::uint64_t order) noexcept : rank_(rank), order_(order) {
+  pthread_rwlockattr_t attributes;
+  CHECK(pthread_rwlockattr_init(&attributes) == 0 &&
+            pthread_rwlockattr_setkind_np(&attributes,
+                                          PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP) == 0 &&
+            pthread_rwlock_init(&lock_, &attributes) == 0,
+        "a shared mutex can be made");
+  pthread_rwlockattr_destroy(&attributes);
+}
+
+SharedMutex::~SharedMutex() {
+  CHECK(pthread_rwlock_destroy(&lock_) == 0, "a shared mutex ends unlocked");
+}
+
+void SharedMutex::lock() {
+  HeldRanks& held = held_ranks();
+  held.check(rank_, order_);
+  CHECK(pthread_rwlock_wrlock(&lock_) == 0, "a shared mutex can be locked");
+  held.add(rank_, order_, this);
+}
+
+void SharedMutex::unlock() {
+  held_ranks().remove(this);
+  pthread_rwlock_unlock(&lock_);
+}
+
+void SharedMutex::lock_shared() {
+  HeldRanks& held = held_ranks();
+  held.check(rank_, order_);
+  CHECK(pthread_rwlock_rdlock(&lock_) == 0, "a shared mutex can be locked");
+  held.add(rank_, order_, this);
+}
+
+void SharedMutex::unlock_shared() {
+  held_ranks().remove(this);
+  pthread_rwlock_unlock(&lock_);
+}
+
 bool Condition::wait_for(Mutex& mutex, Nanoseconds limit) {
+  CHECK(held_ranks().is_last(&mutex), "a task waits with the lock that it took last");
   std::unique_lock<std::mutex> borrowed(mutex.mutex_, std::adopt_lock);
   const bool woken = condition_.wait_for(borrowed, limit) == std::cv_status::no_timeout;
   borrowed.release();
   return woken;
+}
+
+void Condition::notify_all() noexcept {
+  condition_.notify_all();
+}
+
+void Condition::notify_one() noexcept {
+  condition_.notify_one();
 }
 
 }  // namespace powercut

@@ -20,6 +20,18 @@ Result<void> BlockDevice::write(std::uint64_t offset, Bytes from, Durability dur
   return do_write(offset, from, durability);
 }
 
+Result<void> BlockDevice::write_all(std::span<const BlockWrite> writes) {
+  for (const BlockWrite& write : writes) TRY(check_range(write.offset, write.from.size()));
+  return do_write_all(writes);
+}
+
+Result<void> BlockDevice::do_write_all(std::span<const BlockWrite> writes) {
+  for (const BlockWrite& write : writes) {
+    TRY(do_write(write.offset, write.from, write.durability));
+  }
+  return {};
+}
+
 Result<void> BlockDevice::write_zeroes(std::uint64_t offset, std::uint64_t length,
                                        Durability durability) {
   TRY(check_range(offset, length));

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "base/bytes.h"
 
@@ -38,17 +39,30 @@ enum class Durability : std::uint8_t {
   kFua,     // durable when the write completes (forced unit access)
 };
 
+// One of several writes that are given to a device together.
+struct BlockWrite {
+  std::uint64_t offset = 0;
+  Bytes from;  // stays as it is until the writes are complete
+  Durability durability = Durability::kCached;
+};
+
 class BlockDevice : public BlockView {
  public:
   Result<void> write(std::uint64_t offset, Bytes from, Durability = Durability::kCached);
   Result<void> write_zeroes(std::uint64_t offset, std::uint64_t length,
                             Durability = Durability::kCached);
+  // All of them in flight together, completed in any order; returns when all are complete.  They do
+  // not overlap.  Each range is checked before the first is written; after any other error any part
+  // of them may have been written.
+  Result<void> write_all(std::span<const BlockWrite> writes);
   // The range reads as zeroes or as before, until written again.
   Result<void> discard(std::uint64_t offset, std::uint64_t length);
   Result<void> flush() { return do_flush(); }
 
  private:
   virtual Result<void> do_write(std::uint64_t offset, Bytes from, Durability) = 0;
+  // One by one, where a device knows nothing better.
+  virtual Result<void> do_write_all(std::span<const BlockWrite> writes);
   virtual Result<void> do_write_zeroes(std::uint64_t offset, std::uint64_t length, Durability) = 0;
   virtual Result<void> do_discard(std::uint64_t offset, std::uint64_t length) = 0;
   virtual Result<void> do_flush() = 0;

@@ -21,6 +21,8 @@ class StoreDevice final : public BlockDevice {
     TRY(store_.write_at(offset, from));
     return durability == Durability::kFua ? store_.sync() : Result<void>{};
   }
+  // Neighbours go to the store in one piece of work; one sync makes all durable that ask for it.
+  Result<void> do_write_all(std::span<const BlockWrite> writes) override;
   Result<void> do_write_zeroes(std::uint64_t offset, std::uint64_t length,
                                Durability durability) override {
     TRY(store_.punch(offset, length));

@@ -19,6 +19,7 @@ class WindowDevice final : public BlockDevice {
   Result<void> do_write(std::uint64_t offset, Bytes from, Durability durability) override {
     return disk_.write(offset_ + offset, from, durability);
   }
+  Result<void> do_write_all(std::span<const BlockWrite> writes) override;
   Result<void> do_write_zeroes(std::uint64_t offset, std::uint64_t length,
                                Durability durability) override {
     return disk_.write_zeroes(offset_ + offset, length, durability);

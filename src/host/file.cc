@@ -13,6 +13,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "host/machine.h"
@@ -144,6 +145,20 @@ Result<void> write_nonzero(File& to, std::uint64_t offset, Bytes bytes) {
   return to.write_at(offset + first, bytes.subspan(first, next - first));
 }
 
+// What is left of `pieces` when their first `count` bytes are written.
+std::span<iovec> behind(std::span<iovec> pieces, std::size_t count) {
+  while (!pieces.empty() && count >= pieces.front().iov_len) {
+    count -= pieces.front().iov_len;
+    pieces = pieces.subspan(1);
+  }
+  if (!pieces.empty()) {
+    iovec& first = pieces.front();
+    first.iov_base = static_cast<std::uint8_t*>(first.iov_base) + count;
+    first.iov_len -= count;
+  }
+  return pieces;
+}
+
 }  // namespace
 
 Result<void> copy_into(const File& from, File& to) {
@@ -268,6 +283,32 @@ Result<void> File::write_at(std::uint64_t offset, Bytes from) {
       offset += static_cast<std::uint64_t>(count);
     } else if (count == 0 || errno != EINTR) {
       return os_failure("cannot write a file", name_of(fd()), count == 0 ? EIO : errno);
+    }
+  }
+  return {};
+}
+
+Result<void> File::write_pieces_at(std::uint64_t offset, std::span<const Bytes> pieces) {
+  std::vector<iovec> left;
+  left.reserve(pieces.size());
+  std::uint64_t length = 0;
+  for (const Bytes piece : pieces) {
+    if (piece.empty()) continue;
+    left.push_back({const_cast<std::uint8_t*>(piece.data()), piece.size()});
+    length += piece.size();
+  }
+  if (offset > size_bytes_ || length > size_bytes_ - offset) {
+    return fail_with(Errc::kNoSpace, "write past the end of a file", name_of(fd()), offset);
+  }
+  std::span<iovec> rest(left);
+  while (!rest.empty()) {
+    const auto count = static_cast<int>(std::min<std::size_t>(rest.size(), IOV_MAX));
+    const ssize_t written = ::pwritev(fd(), rest.data(), count, static_cast<off_t>(offset));
+    if (written > 0) {
+      offset += static_cast<std::uint64_t>(written);
+      rest = behind(rest, static_cast<std::size_t>(written));
+    } else if (written == 0 || errno != EINTR) {
+      return os_failure("cannot write a file", name_of(fd()), written == 0 ? EIO : errno);
     }
   }
   return {};

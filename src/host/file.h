@@ -55,6 +55,8 @@ class File final : public ByteStore {
   std::uint64_t size_bytes() const override { return size_bytes_; }
   Result<void> read_at(std::uint64_t offset, MutableBytes into) const override;
   Result<void> write_at(std::uint64_t offset, Bytes from) override;
+  // One system call for up to IOV_MAX pieces.
+  Result<void> write_pieces_at(std::uint64_t offset, std::span<const Bytes> pieces) override;
   // Writes behind the end, which moves; after an error the file's size counts as it was.  Not for
   // several threads at once.
   Result<void> append(Bytes from);

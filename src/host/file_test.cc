@@ -40,6 +40,30 @@ TEST(File, BytesComeBackAndTheRestIsHoles) {
   EXPECT_EQ(content_of(*again), expected);
 }
 
+// More pieces than one call takes, some of them empty, at an odd offset.
+TEST(File, ManyPiecesAreOneBehindTheOther) {
+  constexpr std::size_t kPieces = 3000, kOffset = 333;
+  auto file = File::in_memory("pieces", 1 << 20);
+  ASSERT_TRUE(file);
+  Prng prng(5);
+  std::vector<std::vector<std::uint8_t>> kept(kPieces);
+  std::vector<Bytes> pieces;
+  std::vector<std::uint8_t> expected(1 << 20);
+  std::size_t end = kOffset;
+  for (auto& piece : kept) {
+    piece.resize(prng.below(300));
+    prng.fill(piece);
+    pieces.push_back(piece);
+    std::copy(piece.begin(), piece.end(), expected.begin() + static_cast<std::ptrdiff_t>(end));
+    end += piece.size();
+  }
+  ASSERT_TRUE(file->write_pieces_at(kOffset, pieces));
+  EXPECT_EQ(content_of(*file), expected);
+  ASSERT_TRUE(file->write_pieces_at(0, {}));
+  EXPECT_EQ(file->write_pieces_at((1 << 20) - 100, pieces).error().code, Errc::kNoSpace);
+  EXPECT_EQ(content_of(*file), expected);
+}
+
 TEST(File, WhatCannotBeOpenedIsNamed) {
   const Folder folder;
   ASSERT_TRUE(File::create(folder / "there", 1));

@@ -1,0 +1,43 @@
+// What all parts of the writer work on: one mounted file system.
+//
+// Words
+//   shape    the superblock as it was at the mount: geometry and features, which do not change
+//            while mounted.  Its counters and lists do, and live elsewhere (groups.h, orphans.h)
+//   node     an inode in memory (node.h)
+//   look     the first part of an operation: may read the device, may fail, changes nothing
+//   change   the second part, inside a handle: all is reserved and looked up, so it does not fail
+//
+// Order of every operation (rule 7): look up and hold, lock the nodes (by number), start a handle,
+// check again what was looked up before the locks, change, store the nodes.  No memory of the user
+// is touched with a lock or a handle held.
+//
+// Threads: any number; each part says what guards it.
+#pragma once
+
+#include "base/clock.h"
+#include "buffer/buffer_cache.h"
+#include "format/ext4.h"
+#include "journal/journal.h"
+
+namespace powercut::fs {
+
+class Groups;
+class NodeTable;
+class Orphans;
+
+struct Core {
+  BlockDevice* device = nullptr;
+  Superblock shape;
+  BufferCache* buffers = nullptr;
+  Journal* journal = nullptr;
+  Groups* groups = nullptr;
+  NodeTable* nodes = nullptr;
+  Orphans* orphans = nullptr;
+  const WallClock* wall_clock = nullptr;
+
+  std::uint32_t block_bytes() const { return shape.block_bytes(); }
+  // As an inode keeps it.
+  Timestamp now() const;
+};
+
+}  // namespace powercut::fs

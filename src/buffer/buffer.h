@@ -74,8 +74,12 @@ class Buffer {
   void committed(Tid tid, Content content) EXCLUDES(mutex_);
   // What `tid` committed, if it still must go home; else nothing.
   Content home_content(Tid tid) const EXCLUDES(mutex_);
-  // What `tid` committed is home (or not wanted any more).
+  // Whether anything that was committed still must go home: an older content is in the log.
+  bool has_home_content() const EXCLUDES(mutex_);
+  // What `tid` committed is home.
   void is_home(Tid tid) EXCLUDES(mutex_);
+  // The block was given up by a transaction that is durable: nothing committed before goes home.
+  void give_up_home() EXCLUDES(mutex_);
   // Whether the block has nothing that is not home: it may be forgotten.
   bool is_clean() const EXCLUDES(mutex_);
 

@@ -49,6 +49,7 @@ class BufferCache {
   Shard& shard_of(BlockNo block) { return shards_[(block.value() / 8) % kShards]; }
   const Shard& shard_of(BlockNo block) const { return shards_[(block.value() / 8) % kShards]; }
   BufferRef find_or_add(BlockNo block);
+  Result<void> load_run(std::span<const BufferRef> buffers);
   void trim(Shard& shard) REQUIRES(shard.mutex);
 
   BlockDevice& device_;

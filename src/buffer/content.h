@@ -20,8 +20,7 @@ namespace powercut {
 class Content {
  public:
   Content() = default;
-  // `size` bytes (a power of two, 512 or more), aligned to their size up to 4096; all zero, or as
-  // they come (`unset`: the caller writes them all).
+  // `size` bytes, aligned to 64; all zero, or as they come (`unset`: the caller writes them all).
   static Content zeroes(std::uint32_t size);
   static Content unset(std::uint32_t size);
   static Content copy_of(Bytes bytes);
@@ -53,13 +52,15 @@ class Content {
   bool is(const Content& other) const noexcept { return body_ == other.body_; }
 
  private:
-  struct Body {
+  // The bytes follow it, in the same piece of memory.
+  struct alignas(64) Body {
     std::atomic<std::uint32_t> holders{1};
     std::uint32_t size = 0;
-    std::uint8_t* bytes = nullptr;
   };
   explicit Content(Body* body) noexcept : body_(body) {}
-  std::uint8_t* bytes_of_body() const noexcept { return body_ == nullptr ? nullptr : body_->bytes; }
+  std::uint8_t* bytes_of_body() const noexcept {
+    return body_ == nullptr ? nullptr : reinterpret_cast<std::uint8_t*>(body_ + 1);
+  }
   void drop() noexcept;
 
   Body* body_ = nullptr;

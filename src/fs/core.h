@@ -14,7 +14,7 @@
 // Threads: any number; each part says what guards it.
 #pragma once
 
-#include "base/clock.h"
+#include "base/wall_clock.h"
 #include "buffer/buffer_cache.h"
 #include "format/ext4.h"
 #include "journal/journal.h"

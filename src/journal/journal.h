@@ -43,9 +43,11 @@
 #include "base/clock.h"
 #include "base/sync.h"
 #include "base/task.h"
+#include "base/wall_clock.h"
 #include "block/block_device.h"
-#include "buffer/buffer_cache.h"
+#include "buffer/buffer.h"
 #include "format/jbd2.h"
+#include "journal/log_image.h"
 #include "journal/participant.h"
 #include "journal/transaction.h"
 #include "recovery/journal_map.h"
@@ -129,11 +131,11 @@ struct JournalCounters {
 class Journal {
  public:
   // Writes the journal's superblock so that the log begins here, and flushes.  `participant` may be
-  // null; it, the device, the clocks and `buffers` outlive the journal.
+  // null; it, the device and the clocks outlive the journal.
   // Errors: kUnsupported: features that the writer does not keep (v1, v2, fast commits in use);
   // kInvalid: the log is not empty; kLimit: a log too small for one transaction; kIo.
-  static Result<std::unique_ptr<Journal>> open(JournalPlace place, BufferCache& buffers,
-                                               const Clock& clock, const WallClock& wall_clock,
+  static Result<std::unique_ptr<Journal>> open(JournalPlace place, const Clock& clock,
+                                               const WallClock& wall_clock,
                                                CommitParticipant* participant,
                                                const JournalOptions& options);
   // Ends without a commit, as if the power was cut; close() first if that is not wanted.
@@ -170,10 +172,8 @@ class Journal {
 
  private:
   friend class Handle;
-  Journal(JournalPlace place, BufferCache& buffers, const Clock& clock,
-          const WallClock& wall_clock, CommitParticipant* participant,
-          const JournalOptions& options);
-  struct Room;
+  Journal(JournalPlace place, const Clock& clock, const WallClock& wall_clock,
+          CommitParticipant* participant, const JournalOptions& options);
 
   // Handles (journal.cc).
   void leave(Handle& handle) EXCLUDES(mutex_);
@@ -184,30 +184,38 @@ class Journal {
   Result<void> make_room(std::uint32_t more) REQUIRES(mutex_);
 
   // Commit (commit.cc): by one task at a time.
-  Result<void> run_commit() EXCLUDES(mutex_);
   Result<void> lead_or_wait(Tid tid) REQUIRES(mutex_);
+  Result<void> run_commit() EXCLUDES(mutex_);
   bool cut() EXCLUDES(mutex_);
+  bool wait_for_handles() REQUIRES(mutex_);
   void collect(Transaction& transaction) EXCLUDES(mutex_);
+  LogBlock take_log(Transaction& transaction) EXCLUDES(mutex_);
   Result<void> write_transaction(Transaction& transaction) EXCLUDES(mutex_);
+  Result<void> write_log(const LogImage& image) EXCLUDES(mutex_);
   void finish(Transaction& transaction) EXCLUDES(mutex_);
 
   // Checkpoint (checkpoint.cc): by one task at a time.
+  Result<void> checkpoint_or_wait(std::uint32_t wanted_blocks) REQUIRES(mutex_);
   Result<void> checkpoint(std::uint32_t wanted_blocks) EXCLUDES(mutex_);
-  Result<void> write_home(std::vector<Transaction*>& done) EXCLUDES(mutex_);
+  std::vector<Transaction*> oldest(std::uint32_t wanted_blocks) EXCLUDES(mutex_);
+  Result<void> write_home(const std::vector<Transaction*>& transactions) EXCLUDES(mutex_);
   Result<void> move_tail(std::size_t done) EXCLUDES(mutex_);
+
+  LogBlock behind(const Transaction& transaction) const;
+
+  // The journal's superblock (checkpoint.cc).
+  Result<void> take_superblock_bytes() EXCLUDES(superblock_mutex_);
   Result<void> write_superblock(LogBlock start, Tid sequence) EXCLUDES(superblock_mutex_);
+  void write_error(const Error& why) EXCLUDES(superblock_mutex_);
 
   // The journal's own task (service.cc).
   void serve() EXCLUDES(mutex_);
 
-  std::uint32_t need(std::uint32_t blocks, std::size_t revokes) const;
   std::uint32_t free_blocks() const REQUIRES(mutex_);
   Failure refusal() const REQUIRES(mutex_);
-  void check_invariants() const REQUIRES(mutex_);
 
   // Constant after construction.
   BlockDevice& device_;
-  BufferCache& buffers_;
   const Clock& clock_;
   const WallClock& wall_clock_;
   CommitParticipant* const participant_;
@@ -228,6 +236,7 @@ class Journal {
   LogBlock head_ GUARDED_BY(mutex_);     // where the next transaction will be written
   LogBlock tail_ GUARDED_BY(mutex_);     // the durable tail
   std::uint32_t used_ GUARDED_BY(mutex_) = 0;  // log blocks from tail_ to head_
+  std::uint32_t cut_need_ GUARDED_BY(mutex_) = 0;  // log blocks of a transaction cut, not laid out
   bool is_committing_ GUARDED_BY(mutex_) = false;     // some task runs run_commit()
   bool is_checkpointing_ GUARDED_BY(mutex_) = false;  // some task runs checkpoint()
   bool wants_cut_ GUARDED_BY(mutex_) = false;         // no handle joins the running one any more

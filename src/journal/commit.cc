@@ -1,0 +1,199 @@
+// The commit of a transaction: cut, collect, write the log, flush, write the commit block.
+#include <algorithm>
+
+#include "base/trace.h"
+#include "journal/journal.h"
+
+namespace powercut {
+
+Result<void> Journal::wait_durable(Tid tid) {
+  Lock lock(mutex_);
+  return lead_or_wait(tid);
+}
+
+Result<void> Journal::commit() {
+  Lock lock(mutex_);
+  if (running_ != nullptr) return lead_or_wait(running_->tid);
+  return committing_ != nullptr ? lead_or_wait(committing_->tid) : Result<void>{};
+}
+
+// Group commit: those who come while a commit is on its way wait, and one of them commits for all
+// when it is over.
+Result<void> Journal::lead_or_wait(Tid tid) {
+  while (durable_tid_.comes_before(tid)) {
+    if (stopped_.has_value() || is_closed_) return refusal();
+    if (is_committing_) {
+      changed_.wait_for(mutex_, Condition::kSafetyLimit);
+      continue;
+    }
+    // Nothing that was changed is in it: nothing can be lost.
+    if (running_ == nullptr || (running_->buffers.empty() && running_->forgotten.empty())) return {};
+    is_committing_ = true;
+    mutex_.unlock();
+    const Result<void> result = run_commit();
+    mutex_.lock();
+    is_committing_ = false;
+    changed_.notify_all();
+    if (!result) return refusal();
+  }
+  return {};
+}
+
+Result<void> Journal::run_commit() {
+  if (!cut()) return {};
+  Transaction* transaction = nullptr;
+  {
+    Lock lock(mutex_);
+    transaction = committing_.get();
+  }
+  collect(*transaction);
+  const Result<void> written = write_transaction(*transaction);
+  if (!written) {
+    stop(written.error());
+    return written;
+  }
+  finish(*transaction);
+  return {};
+}
+
+// Ends the running transaction.  False if the journal stopped, or was closed, meanwhile.
+bool Journal::cut() {
+  Lock lock(mutex_);
+  wants_cut_ = true;
+  const bool goes_on = wait_for_handles();
+  if (goes_on && participant_ != nullptr) {
+    trace_point("journal.cut", running_->tid.value());
+    running_->promised += cut_credits_;
+    ++running_->open_handles;
+    {
+      Handle handle(*this, running_->tid, Credits(cut_credits_));
+      mutex_.unlock();
+      participant_->at_cut(handle);
+      { const Handle ends = std::move(handle); }
+      mutex_.lock();
+    }
+  }
+  wants_cut_ = false;
+  if (goes_on) {
+    cut_need_ = log_blocks_needed(running_->buffers.size(), running_->revokes.size(), format_);
+    committing_ = std::move(running_);
+  }
+  changed_.notify_all();
+  return goes_on;
+}
+
+bool Journal::wait_for_handles() {
+  while (running_->open_handles > 0) {
+    if (stopped_.has_value() || is_closed_) return false;
+    changed_.wait_for(mutex_, Condition::kSafetyLimit);
+  }
+  return true;
+}
+
+// Takes from each buffer what it held at the cut: it does not change any more, though the file
+// system goes on with the block.
+void Journal::collect(Transaction& transaction) {
+  trace_point("journal.collect", transaction.tid.value());
+  transaction.logged.reserve(transaction.buffers.size());
+  for (BufferRef& buffer : transaction.buffers) {
+    Content content = buffer->collect(transaction.tid);
+    if (content) transaction.logged.push_back({std::move(buffer), std::move(content)});
+  }
+  transaction.buffers.clear();
+}
+
+LogBlock Journal::take_log(Transaction& transaction) {
+  Lock lock(mutex_);
+  transaction.start = head_;
+  transaction.log_blocks =
+      log_blocks_needed(transaction.logged.size(), transaction.revokes.size(), format_);
+  CHECK(transaction.log_blocks <= free_blocks(), "room in the log was kept for what is cut");
+  used_ += transaction.log_blocks;
+  cut_need_ = 0;
+  return head_;
+}
+
+Result<void> Journal::write_transaction(Transaction& transaction) {
+  const LogRing ring{first_, ring_end_};
+  const LogImage image = lay_out(transaction, take_log(transaction), ring, format_);
+  trace_point("journal.laid_out", transaction.tid.value());
+  if (options_.verify_before_write) TRY(verify_tags(image, transaction.tid, format_));
+  TRY(write_log(image));
+  trace_point("journal.log_written", transaction.tid.value());
+  // Invariant 2: all before the commit block is durable first.
+  TRY(device_.flush());
+  trace_point("journal.log_durable", transaction.tid.value());
+  const Content commit = commit_block(transaction.tid, wall_clock_.now(), format_);
+  TRY(device_.write(map_.device_block(image.commit).value() * format_.block_bytes, commit.bytes(),
+                    Durability::kFua));
+  trace_point("journal.durable", transaction.tid.value());
+  Lock lock(mutex_);
+  head_ = image.next;
+  counters_.flushes += 2;
+  counters_.logged_blocks += image.tagged.size();
+  counters_.revokes += transaction.revokes.size();
+  counters_.log_bytes += std::uint64_t{transaction.log_blocks} * format_.block_bytes;
+  return {};
+}
+
+Result<void> Journal::write_log(const LogImage& image) {
+  std::vector<BlockWrite> writes;
+  writes.reserve(image.blocks.size());
+  for (const LogImage::Block& block : image.blocks) {
+    const std::uint64_t offset = map_.device_block(block.log).value() * format_.block_bytes;
+    writes.push_back({offset, block.content.bytes(), Durability::kCached});
+  }
+  return device_.write_all(writes);
+}
+
+// It is durable.  What older transactions logged of the same blocks need not go home any more.
+void Journal::finish(Transaction& transaction) {
+  for (const BufferRef& buffer : transaction.forgotten) buffer->give_up_home();
+  for (Transaction::Logged& logged : transaction.logged) {
+    logged.buffer->committed(transaction.tid, std::move(logged.content));
+  }
+  transaction.forgotten.clear();
+  transaction.revokes.clear();
+  Lock lock(mutex_);
+  durable_tid_ = transaction.tid;
+  in_log_.push_back(std::move(committing_));
+  ++counters_.commits;
+}
+
+void Journal::stop(const Error& why) {
+  {
+    Lock lock(mutex_);
+    if (stopped_.has_value()) return;
+    stopped_ = why;
+    changed_.notify_all();
+  }
+  write_error(why);
+  if (participant_ != nullptr) participant_->stopped(why);
+}
+
+Result<void> Journal::checkpoint_all() {
+  TRY(commit());
+  Lock lock(mutex_);
+  while (!in_log_.empty() || is_checkpointing_) {
+    TRY(checkpoint_or_wait(ring_end_ - first_));
+  }
+  return {};
+}
+
+Result<void> Journal::close() {
+  TRY(checkpoint_all());
+  Tid next;
+  {
+    Lock lock(mutex_);
+    if (stopped_.has_value() || is_closed_) return refusal();
+    CHECK(running_ == nullptr || running_->open_handles == 0, "a journal is closed without handles");
+    next = next_tid_;
+    is_closed_ = true;
+    changed_.notify_all();
+  }
+  const Result<void> written = write_superblock(LogBlock(0), next);
+  if (!written) stop(written.error());
+  return written;
+}
+
+}  // namespace powercut

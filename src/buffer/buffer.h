@@ -68,7 +68,8 @@ class Buffer {
   // The live content of a block that is given up belongs to nobody any more.  True if `running`
   // owned it.
   bool disown(Tid running) EXCLUDES(mutex_);
-  // What `committing` logs; nothing if it was given up.  After it the transaction owns nothing here.
+  // What `committing` logs; nothing if it was given up.  After it the transaction owns nothing
+  // here.
   Content collect(Tid committing) EXCLUDES(mutex_);
   // `content` is in the log, committed by `tid`: that must be written home, older ones need not.
   void committed(Tid tid, Content content) EXCLUDES(mutex_);

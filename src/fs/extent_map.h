@@ -4,7 +4,8 @@
 //   run     file blocks that lie one after another on the device, or a hole, or unwritten blocks
 //
 // Invariants
-//   1. The tree is what format/ parses: sorted, without overlap, every node but the root at least one
+//   1. The tree is what format/ parses: sorted, without overlap, every node but the root at least
+//   one
 //      entry; neighbours that continue each other are merged, so large files have few extents.
 //   2. i_blocks counts the tree's own blocks, too.
 //   3. What is read of a tree is checked; damage is an error and changes nothing.

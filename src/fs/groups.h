@@ -50,7 +50,7 @@ class Groups {
   Result<InodeNo> allocate_inode(Handle& handle, InodeNo parent, bool is_directory);
   Result<void> release_inode(Handle& handle, InodeNo number, bool is_directory);
 
-  std::uint64_t free_blocks() const;      // all, reserved ones included
+  std::uint64_t free_blocks() const;       // all, reserved ones included
   std::uint64_t available_blocks() const;  // to be handed out
   std::uint32_t free_inodes() const;
   const GroupDescriptor& descriptor(std::uint32_t group) const;  // places only: they do not change

@@ -2,9 +2,11 @@
 //
 // Invariants
 //   1. There is at most one Node for an inode number at any time.
-//   2. `inode` and `stored` are read with the node's lock shared and changed with it exclusive and a
+//   2. `inode` and `stored` are read with the node's lock shared and changed with it exclusive and
+//   a
 //      handle; store() puts them into the inode table in that handle's transaction.
-//   3. A node that a NodeRef holds stays.  Without links and without opens it is an orphan until its
+//   3. A node that a NodeRef holds stays.  Without links and without opens it is an orphan until
+//   its
 //      blocks are given up (operations of orphans.h).
 //
 // Threads: NodeTable: any.  Two nodes are locked in the order of their numbers (lock_two()).

@@ -151,8 +151,8 @@ void Journal::write_error(const Error& why) {
   constexpr std::uint32_t kIoError = 5, kCorrupted = 117;  // EIO, EUCLEAN
   Lock lock(superblock_mutex_);
   const bool is_damage = why.code == Errc::kCorrupt || why.code == Errc::kChecksum;
-  superblock_.error = static_cast<std::uint32_t>(
-      -static_cast<std::int32_t>(is_damage ? kCorrupted : kIoError));
+  superblock_.error =
+      static_cast<std::uint32_t>(-static_cast<std::int32_t>(is_damage ? kCorrupted : kIoError));
   superblock_.encode(superblock_bytes_);
   ignore_error(device_.write(map_.device_block(LogBlock(0)).value() * format_.block_bytes,
                              superblock_bytes_, Durability::kFua),

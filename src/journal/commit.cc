@@ -13,6 +13,7 @@ Result<void> Journal::wait_durable(Tid tid) {
 
 Result<void> Journal::commit() {
   Lock lock(mutex_);
+  if (stopped_.has_value() || is_closed_) return refusal();
   if (running_ != nullptr) return lead_or_wait(running_->tid);
   return committing_ != nullptr ? lead_or_wait(committing_->tid) : Result<void>{};
 }
@@ -27,7 +28,8 @@ Result<void> Journal::lead_or_wait(Tid tid) {
       continue;
     }
     // Nothing that was changed is in it: nothing can be lost.
-    if (running_ == nullptr || (running_->buffers.empty() && running_->forgotten.empty())) return {};
+    if (running_ == nullptr || (running_->buffers.empty() && running_->forgotten.empty()))
+      return {};
     is_committing_ = true;
     mutex_.unlock();
     const Result<void> result = run_commit();
@@ -186,7 +188,8 @@ Result<void> Journal::close() {
   {
     Lock lock(mutex_);
     if (stopped_.has_value() || is_closed_) return refusal();
-    CHECK(running_ == nullptr || running_->open_handles == 0, "a journal is closed without handles");
+    CHECK(running_ == nullptr || running_->open_handles == 0,
+          "a journal is closed without handles");
     next = next_tid_;
     is_closed_ = true;
     changed_.notify_all();

@@ -61,9 +61,15 @@ Handle::~Handle() {
   if (journal_ != nullptr) journal_->leave(*this);
 }
 
-void Handle::joined(const BufferRef& buffer) { journal_->joined(*this, buffer); }
-void Handle::forget(const BufferRef& buffer) { journal_->forget(*this, buffer); }
-bool Handle::extend(Credits more) { return journal_->extend(*this, more); }
+void Handle::joined(const BufferRef& buffer) {
+  journal_->joined(*this, buffer);
+}
+void Handle::forget(const BufferRef& buffer) {
+  journal_->forget(*this, buffer);
+}
+bool Handle::extend(Credits more) {
+  return journal_->extend(*this, more);
+}
 
 Journal::Journal(JournalPlace place, const Clock& clock, const WallClock& wall_clock,
                  CommitParticipant* participant, const JournalOptions& options)
@@ -123,8 +129,7 @@ std::uint32_t Journal::free_blocks() const {
 
 // Invariant 3: room for what runs, with `more`, and for what is cut but not yet laid out.
 bool Journal::fits(std::uint32_t more) const {
-  const std::uint64_t blocks =
-      running_->buffers.size() + running_->promised + cut_credits_ + more;
+  const std::uint64_t blocks = running_->buffers.size() + running_->promised + cut_credits_ + more;
   if (blocks > transaction_blocks_max_) return false;
   // A block of revoke records beyond those there are: see forget().
   const std::uint64_t revokes = running_->revokes.size() + format_.revokes_per_block();
@@ -162,8 +167,7 @@ Result<Handle> Journal::start(Credits want) {
 
 // Called where fits() says no: does, or waits for, the next thing that can help.
 Result<void> Journal::make_room(std::uint32_t more) {
-  const std::uint64_t blocks =
-      running_->buffers.size() + running_->promised + cut_credits_ + more;
+  const std::uint64_t blocks = running_->buffers.size() + running_->promised + cut_credits_ + more;
   const bool log_is_short = blocks <= transaction_blocks_max_;
   if (log_is_short && (!in_log_.empty() || is_checkpointing_)) {
     return checkpoint_or_wait(log_blocks_needed(blocks, 0, format_) + cut_need_);

@@ -79,8 +79,8 @@ class Journal;
 // One operation's part in the running transaction.  While it lives the transaction is not cut.
 //
 // The destructor leaves the transaction and gives back what was not used.  It does not undo: an
-// operation that fails half-way must have changed nothing yet (reserve and look first, then change).
-// A thread that holds a handle starts no other and waits for no commit.
+// operation that fails half-way must have changed nothing yet (reserve and look first, then
+// change). A thread that holds a handle starts no other and waits for no commit.
 class [[nodiscard]] Handle {
  public:
   Handle(Handle&& other) noexcept;
@@ -231,13 +231,13 @@ class Journal {
   std::unique_ptr<Transaction> running_ GUARDED_BY(mutex_);
   std::unique_ptr<Transaction> committing_ GUARDED_BY(mutex_);
   std::deque<std::unique_ptr<Transaction>> in_log_ GUARDED_BY(mutex_);  // durable, oldest first
-  Tid next_tid_ GUARDED_BY(mutex_);      // of the transaction after running_
-  Tid durable_tid_ GUARDED_BY(mutex_);   // the newest durable one
-  LogBlock head_ GUARDED_BY(mutex_);     // where the next transaction will be written
-  LogBlock tail_ GUARDED_BY(mutex_);     // the durable tail
-  std::uint32_t used_ GUARDED_BY(mutex_) = 0;  // log blocks from tail_ to head_
+  Tid next_tid_ GUARDED_BY(mutex_);                // of the transaction after running_
+  Tid durable_tid_ GUARDED_BY(mutex_);             // the newest durable one
+  LogBlock head_ GUARDED_BY(mutex_);               // where the next transaction will be written
+  LogBlock tail_ GUARDED_BY(mutex_);               // the durable tail
+  std::uint32_t used_ GUARDED_BY(mutex_) = 0;      // log blocks from tail_ to head_
   std::uint32_t cut_need_ GUARDED_BY(mutex_) = 0;  // log blocks of a transaction cut, not laid out
-  bool is_committing_ GUARDED_BY(mutex_) = false;     // some task runs run_commit()
+  bool is_committing_ GUARDED_BY(mutex_) = false;  // some task runs run_commit()
   bool is_checkpointing_ GUARDED_BY(mutex_) = false;  // some task runs checkpoint()
   bool wants_cut_ GUARDED_BY(mutex_) = false;         // no handle joins the running one any more
   bool is_closed_ GUARDED_BY(mutex_) = false;

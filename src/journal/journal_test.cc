@@ -200,7 +200,9 @@ void random_run(std::uint64_t seed, Tid first_tid) {
   auto journal = run.bench.open(run.bench.device);
   for (int commit = 0; commit < 150; ++commit) {
     for (std::uint64_t i = 1 + run.random.below(3); i > 0; --i) run.one_handle(*journal, cache);
-    if (run.random.chance(1, 9)) ASSERT_TRUE(journal->checkpoint_all());
+    if (run.random.chance(1, 9)) {
+      ASSERT_TRUE(journal->checkpoint_all());
+    }
     ASSERT_TRUE(journal->commit());
     run.expect_recovered();
     if (testing::Test::HasFatalFailure()) return;

@@ -16,9 +16,9 @@ struct Transaction {
 
   // While it runs; guarded by the journal's mutex.
   std::uint32_t open_handles = 0;
-  std::uint32_t promised = 0;           // credits that open handles have not used
-  std::vector<BufferRef> buffers;       // those that it changed, in the order of their first change
-  std::vector<BufferRef> forgotten;     // those that it gave up
+  std::uint32_t promised = 0;        // credits that open handles have not used
+  std::vector<BufferRef> buffers;    // those that it changed, in the order of their first change
+  std::vector<BufferRef> forgotten;  // those that it gave up
   std::unordered_set<std::uint64_t> revokes;  // blocks whose older copies must not be replayed
 
   // From the cut on; the committing task's, then guarded by the journal's mutex.

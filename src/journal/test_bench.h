@@ -1,7 +1,6 @@
 // A journal on a disk in memory, for tests: the log behind the blocks it protects, no file system.
+// What goes wrong in it ends the test program.
 #pragma once
-
-#include <gtest/gtest.h>
 
 #include <map>
 #include <memory>
@@ -40,11 +39,9 @@ struct JournalBench {
     superblock.uuid = {1, 2, 3, 4, 5, 6, 7, 8};
     std::vector<std::uint8_t> block(kBenchBlockBytes);
     superblock.encode(block);
-    EXPECT_TRUE(device.write(kBenchHomeBlocks * kBenchBlockBytes, block));
+    device.write(kBenchHomeBlocks * kBenchBlockBytes, block).value();
     JournalPlace place{&on, map(), superblock, true, first_tid};
-    auto journal = Journal::open(std::move(place), clock, wall_clock, participant, options);
-    EXPECT_TRUE(journal) << error_words(journal.error());
-    return journal ? std::move(*journal) : nullptr;
+    return Journal::open(std::move(place), clock, wall_clock, participant, options).value();
   }
 };
 
@@ -53,15 +50,13 @@ inline std::map<std::uint64_t, std::vector<std::uint8_t>> recovered_home(
     const JournalBench& bench, const std::vector<std::uint8_t>& image, RecoveryEnd* end = nullptr) {
   const MemoryDevice device(image);
   const JournalMap map = bench.map();
-  const auto plan = plan_recovery(device, map);
-  EXPECT_TRUE(plan) << error_words(plan.error());
+  const RecoveryPlan plan = plan_recovery(device, map).value();
   std::map<std::uint64_t, std::vector<std::uint8_t>> home;
-  if (!plan) return home;
-  if (end != nullptr) *end = plan->end;
-  const RecoveredView view(device, map, *plan);
+  if (end != nullptr) *end = plan.end;
+  const RecoveredView view(device, map, plan);
   for (std::uint64_t block = 0; block < kBenchHomeBlocks; ++block) {
     std::vector<std::uint8_t> bytes(kBenchBlockBytes);
-    EXPECT_TRUE(view.read(block * kBenchBlockBytes, bytes));
+    view.read(block * kBenchBlockBytes, bytes).value();
     home.emplace(block, std::move(bytes));
   }
   return home;

@@ -10,6 +10,9 @@
 #include <cstdint>
 #include <utility>
 
+#include "base/check.h"
+#include "base/scheduled.h"
+
 namespace powercut {
 
 // Outermost first.
@@ -41,9 +44,24 @@ class HeldRanks {
   static constexpr std::size_t kMost = 16;
   // Called before a lock is waited for: whoever breaks the order is told so also when it would not
   // have had to wait.  `lock` says which it is.
-  void check(LockRank rank, std::uint64_t order) const;
-  void add(LockRank rank, std::uint64_t order, const void* lock);
-  void remove(const void* lock);
+  void check(LockRank rank, std::uint64_t order) const {
+    CHECK(count_ < kMost, "too many locks held by one task");
+    if (count_ == 0) return;
+    const Held& last = held_[count_ - 1];
+    // kNoLockOrder is the greatest number, so a lock without an order comes after no other.
+    CHECK(last.rank < rank || (last.rank == rank && order != kNoLockOrder && last.order < order),
+          "lock order (docs/locking.md)");
+  }
+  void add(LockRank rank, std::uint64_t order, const void* lock) {
+    held_[count_++] = {rank, order, lock};
+  }
+  void remove(const void* lock) {
+    std::size_t at = count_;
+    while (at > 0 && held_[at - 1].lock != lock) --at;  // nearly always the last
+    CHECK(at > 0, "a lock is given up by the task that holds it");
+    for (; at < count_; ++at) held_[at - 1] = held_[at];
+    --count_;
+  }
   // Stands for a lock where there is none (HeldRank): never the address of one.
   std::uintptr_t next_token() { return tokens_ += 2; }
   bool is_last(const void* lock) const { return count_ > 0 && held_[count_ - 1].lock == lock; }
@@ -60,8 +78,17 @@ class HeldRanks {
   std::uintptr_t tokens_ = 1;
 };
 
+namespace detail {
+__attribute__((tls_model("initial-exec"))) inline constinit thread_local HeldRanks live_held_ranks;
+HeldRanks& simulated_held_ranks() noexcept;
+}  // namespace detail
+
 // Of the task that runs.
-HeldRanks& held_ranks() noexcept;
+inline HeldRanks& held_ranks() noexcept {
+  if (detail::scheduler != nullptr) [[unlikely]]
+    return detail::simulated_held_ranks();
+  return detail::live_held_ranks;
+}
 
 // A rank that is held without a lock, while this lives: being inside a transaction (kHandle).
 // Taken and given up by the same task.

@@ -4,6 +4,8 @@
 
 #include <unistd.h>
 
+#include "base/scheduled.h"
+
 namespace powercut {
 
 std::string_view errc_name(Errc code) noexcept {
@@ -35,8 +37,11 @@ std::string error_words(const Error& error) {
 
 void check_failed(const char* condition, const char* why, const char* file, int line) noexcept {
   // write(2) and no formatting library: this runs when nothing else can be trusted.
-  const std::string text = std::string("powercut: CHECK failed: ") + why + " (" + condition +
-                           ") at " + file + ":" + std::to_string(line) + "\n";
+  const std::string place =
+      std::string(why) + " (" + condition + ") at " + file + ":" + std::to_string(line);
+  // In a simulation it is a finding, and the simulation's end.
+  if (detail::scheduler != nullptr) detail::simulated_check_failed(place);
+  const std::string text = "powercut: CHECK failed: " + place + "\n";
   const auto ignored = ::write(STDERR_FILENO, text.data(), text.size());
   static_cast<void>(ignored);
   std::abort();

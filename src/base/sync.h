@@ -26,6 +26,7 @@
 
 #include "base/clock.h"
 #include "base/held_ranks.h"
+#include "base/scheduled.h"
 
 #if defined(__clang__)
 #define POWERCUT_TSA(x) __attribute__((x))
@@ -63,6 +64,7 @@ class CAPABILITY("mutex") Mutex {
   std::mutex mutex_;
   const LockRank rank_;
   const std::uint64_t order_;
+  detail::SimulatedId simulated_;
 };
 
 // Many readers or one writer.  A writer that waits is let in before readers that come later.
@@ -82,6 +84,7 @@ class CAPABILITY("shared mutex") SharedMutex {
   pthread_rwlock_t lock_;
   const LockRank rank_;
   const std::uint64_t order_;
+  detail::SimulatedId simulated_;
 };
 
 class SCOPED_CAPABILITY Lock {
@@ -137,6 +140,7 @@ class Condition {
 
  private:
   std::condition_variable condition_;
+  detail::SimulatedId simulated_;
 };
 
 }  // namespace powercut

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "base/check.h"
+#include "base/scheduler.h"
 
 namespace powercut {
 namespace {
@@ -38,6 +39,8 @@ std::thread start_thread(const char* name, std::function<void()> body) {
 
 struct Task::State {
   std::thread thread;
+  bool is_simulated = false;
+  std::uint32_t number = 0;  // of a simulated task
 };
 
 void Task::Delete::operator()(State* state) const noexcept {
@@ -46,6 +49,11 @@ void Task::Delete::operator()(State* state) const noexcept {
 
 Task Task::start(const char* name, std::function<void()> body) {
   std::unique_ptr<State, Delete> state(new State);
+  if (detail::scheduler != nullptr) {
+    state->is_simulated = true;
+    state->number = detail::scheduler->spawn(name, std::move(body));
+    return Task(std::move(state));
+  }
   state->thread = start_thread(name, std::move(body));
   return Task(std::move(state));
 }
@@ -60,7 +68,12 @@ Task& Task::operator=(Task&& other) noexcept {
 
 void Task::join() {
   if (state_ == nullptr) return;
-  state_->thread.join();
+  if (state_->is_simulated) {
+    CHECK(detail::scheduler != nullptr, "a simulated task is joined in its simulation");
+    detail::scheduler->join(state_->number);
+  } else {
+    state_->thread.join();
+  }
   state_.reset();
 }
 
@@ -78,6 +91,8 @@ TaskLocalBase& TaskLocals::add(const void* key, std::unique_ptr<TaskLocalBase> v
 }
 
 TaskLocals& task_locals() {
+  if (scheduler != nullptr) [[unlikely]]
+    return scheduler->locals();
   thread_local TaskLocals locals;
   return locals;
 }

@@ -1,5 +1,15 @@
 #include "base/trace.h"
 
+#include "base/scheduler.h"
+
+namespace powercut::detail {
+
+void simulated_point(const char* name, const std::array<std::uint64_t, 3>& arguments) {
+  scheduler->point(name, arguments[0], arguments[1], arguments[2]);
+}
+
+}  // namespace powercut::detail
+
 #ifdef POWERCUT_MUTANTS
 
 #include <set>
@@ -23,8 +33,12 @@ void MutantNames::add(const char* name) {
 }
 
 bool mutant(const char* name) {
-  CHECK(known_mutants().contains(name), "a mutant's name stands in a MutantNames");
-  return false;
+  CHECK(is_mutant(name), "a mutant's name stands in a MutantNames");
+  return detail::scheduler != nullptr && detail::scheduler->has_mutant(name);
+}
+
+bool is_mutant(std::string_view name) {
+  return known_mutants().contains(name);
 }
 
 }  // namespace powercut

@@ -7,14 +7,25 @@
 // (so in every release) a mutant is `false` when it is compiled.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <string_view>
+
+#include "base/scheduled.h"
 
 namespace powercut {
 
+namespace detail {
+void simulated_point(const char* name, const std::array<std::uint64_t, 3>& arguments);
+}
+
 // `name` (static text) says what is done here, as "layer.thing.moment"; the arguments are numbers
 // that are the same in each run of one seed: block numbers, tids, never addresses.
-inline void trace_point(const char* /*name*/, std::uint64_t /*a*/ = 0, std::uint64_t /*b*/ = 0,
-                        std::uint64_t /*c*/ = 0) {}
+inline void trace_point(const char* name, std::uint64_t a = 0, std::uint64_t b = 0,
+                        std::uint64_t c = 0) {
+  if (detail::scheduler != nullptr) [[unlikely]]
+    detail::simulated_point(name, {a, b, c});
+}
 
 // The mutants that a source file has, made known before main(): beside their uses,
 //   const MutantNames kMutants{"journal.revoke.skip", "journal.flush.skip"};
@@ -31,7 +42,10 @@ class MutantNames {
   static void add(const char* name);
 };
 
+// Whether the simulation that runs has turned it on.
 bool mutant(const char* name);
+// Whether a list has that name.
+bool is_mutant(std::string_view name);
 #else
 class MutantNames {
  public:

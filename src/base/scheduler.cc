@@ -179,6 +179,7 @@ bool Scheduler::move_time() {
   for (const std::uint32_t number : alive_) next = std::min(next, tasks_[number]->timer);
   if (next == kNoTimer) return false;
   now_ = std::max(now_, next);
+  if (now_ > options_.time_max) fail(SimulationEnd::kTimeLimit, "only timers keep it going");
   for (const std::uint32_t number : alive_) {
     Task& task = *tasks_[number];
     if (task.timer > now_) continue;
@@ -282,9 +283,11 @@ bool Scheduler::wait(SimulatedId& condition, SimulatedId& mutex, Nanoseconds lim
   announce({.kind = StepKind::kWait, .object = waited, .second = mutex.object});
   Task& task = current();
   objects_[mutex.object].owner = kNone;
-  task.is_woken = false;
+  const std::uint32_t spurious = options_.spurious_wakes_per_thousand;
+  task.is_woken = spurious > 0 && task.prng.chance(spurious, 1000);
   task.has_timed_out = false;
-  task.timer = limit < Condition::kSafetyLimit ? now_ + std::max(limit, Nanoseconds{0}) : kNoTimer;
+  const bool has_timer = !task.is_woken && limit < Condition::kSafetyLimit;
+  task.timer = has_timer ? now_ + std::max(limit, Nanoseconds{0}) : kNoTimer;
   announce({.kind = StepKind::kWake, .object = waited, .second = mutex.object});
   task.timer = kNoTimer;
   objects_[mutex.object].owner = task.number;

@@ -93,6 +93,7 @@ const char* simulation_end_name(SimulationEnd end) noexcept {
     case SimulationEnd::kDone: return "done";
     case SimulationEnd::kDeadlock: return "deadlock";
     case SimulationEnd::kStepLimit: return "step limit";
+    case SimulationEnd::kTimeLimit: return "time limit";
     case SimulationEnd::kCheckFailed: return "CHECK failed";
     case SimulationEnd::kFailed: return "failed";
     case SimulationEnd::kException: return "exception";

@@ -46,7 +46,8 @@ enum class SearchStrategy : std::uint8_t {
 enum class SimulationEnd : std::uint8_t {
   kDone,         // all tasks returned
   kDeadlock,     // all tasks wait, and no timer will wake one
-  kStepLimit,    // it went on for longer than allowed
+  kStepLimit,    // it went on for more steps than allowed
+  kTimeLimit,    // it went on for longer: only timers keep it going
   kCheckFailed,  // a CHECK in a task
   kFailed,       // Simulation::fail()
   kException,    // a task's body threw
@@ -65,12 +66,15 @@ struct SimulationOptions {
   // kExhaustive: what no lock guards is touched behind trace points, and only there.  False: all is
   // guarded by locks, and far fewer schedules differ.
   bool points_touch_memory = true;
-  std::uint64_t schedules_max = 1'000'000;  // kExhaustive
-  std::string schedule = {};                // kSchedule
-  std::uint64_t steps_max = 10'000'000;     // of a run
-  std::size_t trace_steps_max = 10'000;     // kept of a run's trace, its last
-  std::vector<std::string> mutants = {};    // that are on (base/trace.h)
-  std::string command = {};                 // how to run this again, without the seed; for messages
+  std::uint64_t schedules_max = 1'000'000;       // kExhaustive
+  std::string schedule = {};                     // kSchedule
+  Nanoseconds time_max = std::chrono::hours(1);  // of a run, simulated
+  // Of a thousand waits, so many end at once, not woken by anybody, as a wait may.
+  std::uint32_t spurious_wakes_per_thousand = 0;
+  std::uint64_t steps_max = 10'000'000;   // of a run
+  std::size_t trace_steps_max = 10'000;   // kept of a run's trace, its last
+  std::vector<std::string> mutants = {};  // that are on (base/trace.h)
+  std::string command = {};               // how to run this again, without the seed; for messages
 };
 
 struct SimulationResult {

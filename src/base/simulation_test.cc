@@ -173,6 +173,42 @@ TEST(Simulation, WhatDoesNotEndIsAFinding) {
   EXPECT_NE(result.what.find("main#0"), std::string::npos);
 }
 
+// One waits in vain, another looks after something every five seconds.
+TEST(Simulation, WhatOnlyTimersKeepGoingIsAFinding) {
+  const SimulationResult result = Simulation({.time_max = 60s}).run([] {
+    Mutex mutex(LockRank::kDevice);
+    Condition never, changed;
+    Task service = Task::start("service", [&] {
+      const Lock lock(mutex);
+      for (;;) changed.wait_for(mutex, 5s);
+    });
+    const Lock lock(mutex);
+    never.wait_for(mutex, Condition::kSafetyLimit);
+  });
+  EXPECT_EQ(result.end, SimulationEnd::kTimeLimit);
+  EXPECT_EQ(result.timeouts, 12u);
+  EXPECT_NE(result.what.find("main#0 waits: wake condition"), std::string::npos) << result.what;
+}
+
+TEST(Simulation, WakesSpuriouslyIfAskedTo) {
+  const auto spurious = [](std::uint32_t per_thousand) {
+    int count = 0;
+    const SimulationResult result =
+        Simulation({.spurious_wakes_per_thousand = per_thousand}).run([&] {
+          Mutex mutex(LockRank::kDevice);
+          Condition condition;
+          const Lock lock(mutex);
+          for (int i = 0; i < 1000; ++i) count += condition.wait_for(mutex, 1ms) ? 1 : 0;
+        });
+    EXPECT_FALSE(result.has_finding()) << result.what;
+    return count;
+  };
+  EXPECT_EQ(spurious(0), 0);
+  EXPECT_EQ(spurious(1000), 1000);
+  EXPECT_GT(spurious(100), 50);
+  EXPECT_LT(spurious(100), 150);
+}
+
 TEST(Simulation, LockOrderIsATasksOwn) {
   const SimulationResult fine = Simulation({}).run_seeds(50, [] {
     Mutex outer(LockRank::kRecorder), inner(LockRank::kDevice);

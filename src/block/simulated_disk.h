@@ -45,11 +45,13 @@ class SimulatedDisk final : public BlockDevice {
     FaultPlan faults = {};
     std::uint64_t cached_bytes_max = std::uint64_t{256} << 20;  // older writes become durable then
   };
-  // `content` is durable.  `observer` may be null; it outlives the disk.
+  // `content` is durable.  `observer` may be null.
   SimulatedDisk(std::vector<std::uint8_t> content, Options options,
                 BlockObserver* observer = nullptr);
   std::uint64_t size_bytes() const override { return current_.size_bytes(); }
 
+  // Who is told from now on; it outlives the disk, or is taken away by null.
+  void observe(BlockObserver* observer) { observer_ = observer; }
   // An image that a power cut now could leave.
   std::vector<std::uint8_t> crash(Prng& prng) const;
   // The same, written onto something that has the content of durable().
@@ -91,7 +93,7 @@ class SimulatedDisk final : public BlockDevice {
   Result<void> check_power() const;
 
   const Options options_;
-  BlockObserver* const observer_;
+  BlockObserver* observer_;
   MemoryDevice durable_;      // all that is durable, up to the first of cached_
   MemoryDevice current_;      // what reads see
   std::deque<Write> cached_;  // by completion; those behind the first may be durable, too

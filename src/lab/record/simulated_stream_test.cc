@@ -50,7 +50,7 @@ TEST(SimulatedStream, TellsBothMomentsOfEachRequest) {
   const SimulationResult result = Simulation({.seed = 2}).run([&] {
     const auto write = [&] {
       const std::vector<std::uint8_t> data(4096, 1);
-      const BlockWrite writes[] = {{0, data, {}}, {8192, data, Durability::kFua}};
+      const powercut::BlockWrite writes[] = {{0, data, {}}, {8192, data, Durability::kFua}};
       CHECK(disk.write_all(writes).has_value() && disk.flush().has_value(), "written");
       CHECK(disk.write_zeroes(0, 512).has_value() && disk.discard(0, 512).has_value(), "written");
       stream.mark("m");

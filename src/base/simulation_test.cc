@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 #include <stdexcept>
 
@@ -330,6 +331,13 @@ TEST(Mutants, AreOnWhereASimulationSaysSo) {
   EXPECT_EQ(result.end, SimulationEnd::kFailed);
   EXPECT_EQ(result.repeat, "mutant base.test.skips seed 1 random");
   EXPECT_FALSE(mutant("base.test.skips"));  // not in the running program
+}
+
+TEST(Mutants, AreListed) {
+  const std::vector<std::string> names = mutant_names();
+  EXPECT_TRUE(std::ranges::is_sorted(names));
+  EXPECT_EQ(std::ranges::count(names, "base.test.skips"), 1);
+  EXPECT_EQ(std::ranges::count(names, "base.test.other"), 1);
 }
 
 TEST(MutantsDeathTest, AnUnknownNameIsAMistake) {

@@ -37,6 +37,10 @@ bool mutant(const char* name) {
   return detail::scheduler != nullptr && detail::scheduler->has_mutant(name);
 }
 
+std::vector<std::string> mutant_names() {
+  return {known_mutants().begin(), known_mutants().end()};
+}
+
 bool is_mutant(std::string_view name) {
   return known_mutants().contains(name);
 }

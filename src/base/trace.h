@@ -9,7 +9,9 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/scheduled.h"
 
@@ -46,6 +48,8 @@ class MutantNames {
 bool mutant(const char* name);
 // Whether a list has that name.
 bool is_mutant(std::string_view name);
+// All names of the lists in this program, in order: each is to be found by some judge.
+std::vector<std::string> mutant_names();
 #else
 class MutantNames {
  public:

@@ -17,7 +17,7 @@ namespace powercut::testing {
 namespace {
 
 constexpr std::uint32_t kBlockBytes = 1024;
-constexpr std::uint64_t kFirstBlock = 7000;  // free in the file system, as are those behind it
+constexpr std::uint64_t kFirstBlock = 2900;  // free in the file system, as are those behind it
 
 // The first finding of either judge, in words.
 class FirstFinding final : public lab::FindingSink, public lab::CheckFindingSink {
@@ -143,15 +143,20 @@ std::string judge_recovered(const std::vector<std::uint8_t>& image,
 }  // namespace
 
 JournalScene::JournalScene() {
-  const E2fsImage made({.mke2fs = "-b 1024 -J size=1 -O metadata_csum,64bit", .size = "8M"});
+  const E2fsImage made({.mke2fs = "-b 1024 -J size=1 -O metadata_csum,64bit", .size = "3M"});
   if (!made.is_made()) return;
   // What a mount says first: the file system needs a recovery.
   made.debugfs("feature needs_recovery", true);
   image_ = made.bytes();
 }
 
-SceneResult JournalScene::play(const SceneOptions& options) const {
-  SimulatedDisk disk(image_, options.disk);
+// Everything is made anew in each run, so that every strategy can repeat it.
+void JournalScene::play_once(const SceneOptions& options, SceneResult& result) const {
+  Prng prng = Simulation::random().child("scene");
+  SimulatedDisk::Options disk_options{.seed = prng.next()};
+  if (options.crash_events > 0) disk_options.crash_at_event = 1 + prng.below(options.crash_events);
+  if (options.tears && prng.chance(1, 3)) disk_options.atomic_bytes = 512;
+  SimulatedDisk disk(image_, disk_options);
   const SimulatedClock clock;
   FirstFinding finding;
   lab::TagJudge tag(disk.content(), clock, finding, {.measures_time = false});
@@ -161,20 +166,27 @@ SceneResult JournalScene::play(const SceneOptions& options) const {
   std::vector<Writer> writers(static_cast<std::size_t>(options.writers));
   const std::unique_ptr<BlockDevice> between =
       options.decorator ? options.decorator(disk) : nullptr;
-  SceneResult result;
-  result.simulation = Simulation(options.simulation).run([&] {
-    simulate(between ? *between : disk, options, writers);
-  });
-  tag.finish(result.simulation.time);
+  simulate(between ? *between : disk, options, writers);
+  tag.finish(clock.now());
   order.finish();
-  result.finding = finding.words();
   result.event_count = disk.event_count();
-  result.commit_count = tag.counters().commit_count;
-  result.transaction_count = order.counters().transaction_count;
-  result.has_crashed = disk.is_off();
-  if (!result.finding.empty() || result.simulation.has_finding()) return result;
-  Prng prng(options.disk.seed);
-  result.finding = judge_recovered(disk.is_off() ? *disk.crash_image() : disk.crash(prng), writers);
+  result.commit_count += tag.counters().commit_count;
+  result.transaction_count += order.counters().transaction_count;
+  result.crash_count += disk.is_off() ? 1 : 0;
+  result.finding = finding.words();
+  if (result.finding.empty()) {
+    const auto image = disk.is_off() ? *disk.crash_image() : disk.crash(prng);
+    result.finding = judge_recovered(image, writers);
+  }
+  if (!result.finding.empty()) Simulation::fail(result.finding);
+}
+
+SceneResult JournalScene::play(const SceneOptions& options) const {
+  SceneResult result;
+  const Simulation simulation(options.simulation);
+  const auto body = [&] { play_once(options, result); };
+  result.simulation = options.seed_count > 1 ? simulation.run_seeds(options.seed_count, body)
+                                             : simulation.run(body);
   return result;
 }
 

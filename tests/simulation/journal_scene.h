@@ -23,7 +23,9 @@ using Decorator = std::function<std::unique_ptr<BlockDevice>(BlockDevice&)>;
 
 struct SceneOptions {
   SimulationOptions simulation = {};
-  SimulatedDisk::Options disk = {};
+  std::uint64_t seed_count = 1;    // seeds, up to the first finding; not for an exhaustive search
+  std::uint64_t crash_events = 0;  // the power goes at one of so many events; 0: at the end
+  bool tears = false;              // some of the power cuts tear blocks, in units of 512 bytes
   int writers = 3;
   int rounds = 12;
   Decorator decorator = {};
@@ -31,11 +33,12 @@ struct SceneOptions {
 
 struct SceneResult {
   SimulationResult simulation;
-  std::string finding;  // of the judges, or of what a recovery brought back; empty: none
-  std::uint64_t event_count = 0;
+  std::string finding;            // of the judges, or of what a recovery brought back; empty: none
+  std::uint64_t event_count = 0;  // of the disk, in the last run
+  // In all runs:
   std::uint64_t commit_count = 0;       // that the `tag` judge saw
   std::uint64_t transaction_count = 0;  // that the `order` judge evaluated
-  bool has_crashed = false;
+  std::uint64_t crash_count = 0;
 };
 
 class JournalScene {
@@ -43,9 +46,12 @@ class JournalScene {
   // Makes the file system.  Without mke2fs is_made() is false.
   JournalScene();
   bool is_made() const { return !image_.empty(); }
+  // The judges' findings are the simulation's, too.
   SceneResult play(const SceneOptions& options) const;
 
  private:
+  void play_once(const SceneOptions& options, SceneResult& result) const;
+
   std::vector<std::uint8_t> image_;
 };
 

@@ -1,6 +1,13 @@
 #include "buffer/buffer.h"
 
+#include "base/trace.h"
+
 namespace powercut {
+namespace {
+
+[[maybe_unused]] const MutantNames kMutants{"buffer.freeze.skip", "buffer.home.older"};
+
+}  // namespace
 
 Result<void> Buffer::load(const BlockView& device) {
   Lock lock(mutex_);
@@ -31,8 +38,10 @@ bool Buffer::own_for(Tid running) {
   if (owner_ == running) return false;
   if (owner_.has_value()) {
     CHECK(!frozen_owner_.has_value(), "two transactions of a block at most");
-    frozen_ = live_;
-    frozen_owner_ = owner_;
+    if (!mutant("buffer.freeze.skip")) {
+      frozen_ = live_;
+      frozen_owner_ = owner_;
+    }
   }
   owner_ = running;
   return true;
@@ -66,6 +75,7 @@ Content Buffer::collect(Tid committing) {
 
 void Buffer::committed(Tid tid, Content content) {
   Lock lock(mutex_);
+  if (mutant("buffer.home.older") && home_) return;
   home_ = std::move(content);
   home_tid_ = tid;
 }

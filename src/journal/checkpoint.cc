@@ -10,6 +10,9 @@ namespace {
 // Home writes are given to the device in pieces of this many blocks.
 constexpr std::size_t kPieceBlocks = 4096;
 
+[[maybe_unused]] const MutantNames kMutants{"checkpoint.flush.skip", "checkpoint.tail.cached",
+                                            "checkpoint.home.live"};
+
 struct HomeWrite {
   Buffer* buffer;
   Tid tid;
@@ -41,7 +44,7 @@ Result<void> Journal::checkpoint(std::uint32_t wanted_blocks) {
   trace_point("checkpoint.begin", transactions.front()->tid.value(), transactions.size());
   TRY(write_home(transactions));
   // Invariant 4: home before the tail moves.
-  TRY(device_.flush());
+  if (!mutant("checkpoint.flush.skip")) TRY(device_.flush());
   trace_point("checkpoint.home", transactions.back()->tid.value());
   for (const Transaction* transaction : transactions) {
     for (const Transaction::Logged& logged : transaction->logged) {
@@ -76,6 +79,7 @@ Result<void> Journal::write_home(const std::vector<Transaction*>& transactions) 
         ++superseded;
         continue;
       }
+      if (mutant("checkpoint.home.live")) content = logged.buffer->snapshot();
       home.push_back({logged.buffer.get(), transaction->tid, std::move(content)});
     }
   }
@@ -143,7 +147,8 @@ Result<void> Journal::write_superblock(LogBlock start, Tid sequence) {
   superblock_.sequence = sequence;
   superblock_.encode(superblock_bytes_);
   return device_.write(map_.device_block(LogBlock(0)).value() * format_.block_bytes,
-                       superblock_bytes_, Durability::kFua);
+                       superblock_bytes_,
+                       mutant("checkpoint.tail.cached") ? Durability::kCached : Durability::kFua);
 }
 
 // So that whoever mounts next knows.  Where the device refuses this, too, there is nothing to add.

@@ -5,13 +5,25 @@
 #include "journal/journal.h"
 
 namespace powercut {
+namespace {
+
+[[maybe_unused]] const MutantNames kMutants{"journal.cut.no_wait", "journal.flush.skip",
+                                            "journal.commit.cached", "journal.ack.early"};
+
+Failure waits_in_section() {
+  return fail(Errc::kInvalid, "section: end it before waiting for a commit");
+}
+
+}  // namespace
 
 Result<void> Journal::wait_durable(Tid tid) {
+  if (section_of_task() != nullptr) return waits_in_section();
   Lock lock(mutex_);
   return lead_or_wait(tid);
 }
 
 Result<void> Journal::commit() {
+  if (section_of_task() != nullptr) return waits_in_section();
   Lock lock(mutex_);
   if (stopped_.has_value() || is_closed_) return refusal();
   if (running_ != nullptr) return lead_or_wait(running_->tid);
@@ -85,9 +97,10 @@ bool Journal::cut() {
 }
 
 bool Journal::wait_for_handles() {
-  while (running_->open_handles > 0) {
+  while (running_->open_handles > 0 && !mutant("journal.cut.no_wait")) {
     if (stopped_.has_value() || is_closed_) return false;
-    changed_.wait_for(mutex_, Condition::kSafetyLimit);
+    const Nanoseconds limit = split_old_sections();
+    if (running_->open_handles > 0) no_handles_.wait_for(mutex_, limit);
   }
   return true;
 }
@@ -120,14 +133,18 @@ Result<void> Journal::write_transaction(Transaction& transaction) {
   const LogImage image = lay_out(transaction, take_log(transaction), ring, format_);
   trace_point("journal.laid_out", transaction.tid.value());
   if (options_.verify_before_write) TRY(verify_tags(image, transaction.tid, format_));
+  if (mutant("journal.ack.early")) {
+    Lock lock(mutex_);
+    durable_tid_ = transaction.tid;
+  }
   TRY(write_log(image));
   trace_point("journal.log_written", transaction.tid.value());
   // Invariant 2: all before the commit block is durable first.
-  TRY(device_.flush());
+  if (!mutant("journal.flush.skip")) TRY(device_.flush());
   trace_point("journal.log_durable", transaction.tid.value());
   const Content commit = commit_block(transaction.tid, wall_clock_.now(), format_);
   TRY(device_.write(map_.device_block(image.commit).value() * format_.block_bytes, commit.bytes(),
-                    Durability::kFua));
+                    mutant("journal.commit.cached") ? Durability::kCached : Durability::kFua));
   trace_point("journal.durable", transaction.tid.value());
   Lock lock(mutex_);
   head_ = image.next;
@@ -159,6 +176,7 @@ void Journal::finish(Transaction& transaction) {
   Lock lock(mutex_);
   durable_tid_ = transaction.tid;
   in_log_.push_back(std::move(committing_));
+  work_.notify_all();
   ++counters_.commits;
 }
 
@@ -168,6 +186,8 @@ void Journal::stop(const Error& why) {
     if (stopped_.has_value()) return;
     stopped_ = why;
     changed_.notify_all();
+    no_handles_.notify_all();
+    work_.notify_all();
   }
   write_error(why);
   if (participant_ != nullptr) participant_->stopped(why);
@@ -193,6 +213,7 @@ Result<void> Journal::close() {
     next = next_tid_;
     is_closed_ = true;
     changed_.notify_all();
+    work_.notify_all();
   }
   const Result<void> written = write_superblock(LogBlock(0), next);
   if (!written) stop(written.error());

@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::uint32_t kRingBlocksMin = 64;
 
+[[maybe_unused]] const MutantNames kMutants{"journal.revoke.keep", "journal.forget.early"};
+
 // The features that this writer leaves in the journal's superblock.
 JournalSuperblock as_written(const JournalPlace& place) {
   JournalSuperblock superblock = place.superblock;
@@ -53,6 +55,7 @@ Result<void> check_place(const JournalPlace& place) {
 
 Handle::Handle(Handle&& other) noexcept
     : journal_(std::exchange(other.journal_, nullptr)),
+      section_(other.section_),
       tid_(other.tid_),
       granted_(other.granted_),
       used_(other.used_) {}
@@ -102,7 +105,8 @@ Result<std::unique_ptr<Journal>> Journal::open(JournalPlace place, const Clock& 
   TRY(journal->write_superblock(superblock.start, superblock.sequence));
   if (options.has_service) {
     Journal* self = journal.get();
-    journal->service_ = Task::start("journal", [self] { self->serve(); });
+    journal->committer_ = Task::start("commit", [self] { self->serve_commits(); });
+    journal->checkpointer_ = Task::start("checkpoint", [self] { self->serve_checkpoints(); });
   }
   return journal;
 }
@@ -112,8 +116,10 @@ Journal::~Journal() {
     Lock lock(mutex_);
     is_closed_ = true;
     changed_.notify_all();
+    work_.notify_all();
   }
-  service_.join();
+  committer_.join();
+  checkpointer_.join();
 }
 
 Failure Journal::refusal() const {
@@ -137,6 +143,7 @@ bool Journal::fits(std::uint32_t more) const {
 }
 
 Result<Handle> Journal::start(Credits want) {
+  if (SectionState* section = section_of_task()) return start_in_section(*section, want);
   if (want > credits_max()) {
     return fail(Errc::kLimit, "journal: more blocks than one transaction can hold", want.value());
   }
@@ -173,34 +180,58 @@ Result<void> Journal::make_room(std::uint32_t more) {
     return checkpoint_or_wait(log_blocks_needed(blocks, 0, format_) + cut_need_);
   }
   if (log_is_short && is_committing_) {
-    changed_.wait_for(mutex_, Condition::kSafetyLimit);
+    wait_for_room();
     return {};
   }
   if (running_->buffers.empty()) {
     // Only promises of others stand in the way: they are given back soon.
-    changed_.wait_for(mutex_, Condition::kSafetyLimit);
+    wait_for_room();
     return {};
   }
   return lead_or_wait(running_->tid);
 }
 
+void Journal::check_runs(const Handle& handle) const {
+  CHECK(running_ != nullptr && running_->tid == handle.tid_, "a handle's transaction runs");
+}
+
+void Journal::wait_for_room() {
+  ++waiters_for_room_;
+  changed_.wait_for(mutex_, Condition::kSafetyLimit);
+  --waiters_for_room_;
+}
+
+// Large enough to be committed while others go on: at three quarters of what a transaction holds.
+bool Journal::is_large() const {
+  return running_ != nullptr && !is_committing_ && options_.has_service &&
+         running_->buffers.size() >= transaction_blocks_max_ / 4 * 3;
+}
+
 void Journal::leave(Handle& handle) {
   trace_point("journal.leave", handle.tid_.value());
   Lock lock(mutex_);
-  CHECK(running_ != nullptr && running_->tid == handle.tid_, "a handle's transaction runs");
-  running_->promised -= handle.granted_ - handle.used_;
+  check_runs(handle);
+  const std::uint32_t unused = handle.granted_ - handle.used_;
+  if (handle.section_ != nullptr) {
+    handle.section_->left += unused;
+  } else {
+    running_->promised -= unused;
+  }
   --running_->open_handles;
-  if (running_->open_handles == 0 || handle.used_ < handle.granted_) changed_.notify_all();
+  if (wants_cut_ && running_->open_handles == 0) no_handles_.notify_all();
+  if (waiters_for_room_ > 0) changed_.notify_all();
+  if (is_large()) work_.notify_all();
 }
 
 void Journal::joined(Handle& handle, const BufferRef& buffer) {
   CHECK(handle.used_ < handle.granted_, "a handle changes no more blocks than it asked for");
   ++handle.used_;
   Lock lock(mutex_);
+  check_runs(handle);
   --running_->promised;
   running_->buffers.push_back(buffer);
   // Its older copies are replayed before the one that is logged now.
-  running_->revokes.erase(buffer->number().value());
+  if (!mutant("journal.revoke.keep")) running_->revokes.erase(buffer->number().value());
 }
 
 // A revoke record keeps a recovery from writing older copies of a block that is free.  It is not
@@ -210,7 +241,9 @@ void Journal::joined(Handle& handle, const BufferRef& buffer) {
 void Journal::forget(Handle& handle, const BufferRef& buffer) {
   buffer->disown(handle.tid_);
   const bool is_in_log = buffer->has_home_content();
+  if (mutant("journal.forget.early")) buffer->give_up_home();
   Lock lock(mutex_);
+  check_runs(handle);
   running_->forgotten.push_back(buffer);
   const std::uint64_t blocks = running_->buffers.size() + running_->promised + cut_credits_;
   const std::uint64_t revokes = running_->revokes.size() + 1;
@@ -220,6 +253,13 @@ void Journal::forget(Handle& handle, const BufferRef& buffer) {
 
 bool Journal::extend(Handle& handle, Credits more) {
   Lock lock(mutex_);
+  check_runs(handle);
+  if (handle.section_ != nullptr) {
+    if (handle.section_->left < more.value()) return false;
+    handle.section_->left -= more.value();
+    handle.granted_ += more.value();
+    return true;
+  }
   if (wants_cut_ || !fits(more.value())) return false;
   running_->promised += more.value();
   handle.granted_ += more.value();

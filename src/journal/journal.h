@@ -31,8 +31,8 @@
 //   durable --checkpoint()--> gone
 //
 // Threads: any thread may call any public function.  Whoever wants a transaction durable commits it
-// itself if nobody is at it (commit.cc), so that an fsync needs no other thread; one task of the
-// journal's own commits by age and checkpoints in time (service.cc).  docs/engine.md.
+// itself if nobody is at it (commit.cc), so that an fsync needs no other thread; two tasks of the
+// journal's own commit by age and by size, and checkpoint in time (service.cc).  docs/engine.md.
 #pragma once
 
 #include <deque>
@@ -49,6 +49,7 @@
 #include "format/jbd2.h"
 #include "journal/log_image.h"
 #include "journal/participant.h"
+#include "journal/section.h"
 #include "journal/transaction.h"
 #include "recovery/journal_map.h"
 
@@ -60,9 +61,11 @@ struct JournalOptions {
   // Checksums computed once more just before the write; a difference stops the journal with
   // "checksum changed (tag3: 0x..., calc: 0x...)".
   bool verify_before_write = false;
-  // A task of the journal's own commits by age and checkpoints in time.  Without it all of that
-  // happens when somebody asks or the log is full.
+  // Tasks of the journal's own commit by age and by size and checkpoint in time.  Without them all
+  // of that happens when somebody asks or the log is full.
   bool has_service = true;
+  // A commit waits for an atomic section no longer than until it is as old.
+  Nanoseconds section_age_max = std::chrono::seconds(5);
 };
 
 // Where a journal is, and what it is to be.  The log is empty (recovered before).
@@ -118,6 +121,7 @@ class [[nodiscard]] Handle {
   void joined(const BufferRef& buffer);
 
   Journal* journal_;
+  SectionState* section_ = nullptr;  // whose credits it lives on, if any
   Tid tid_;
   std::uint32_t granted_ = 0, used_ = 0;
 };
@@ -149,8 +153,15 @@ class Journal {
   // The most that one handle can ask for.
   Credits credits_max() const { return Credits(transaction_blocks_max_ / 2); }
 
+  // The task's operations, until the section ends, are one: they reach the disk together.
+  // `reserve`: what all of them may change at most.  Operations that need several transactions are
+  // refused (kLimit), and so is waiting for a commit (kInvalid) before the end. Errors: as start();
+  // kInvalid: the task is in a section.
+  Result<Section> begin_section(Credits reserve) EXCLUDES(mutex_);
+
   // Returns when that transaction is durable; commits it if it runs.  0 of it is open here: a
-  // thread with a handle must not call it.  Errors: kAborted.
+  // thread with a handle must not call it.  Errors: kAborted; kInvalid: the
+  // task is in a section.
   Result<void> wait_durable(Tid tid) EXCLUDES(mutex_);
   // Everything whose handle has ended before the call is durable.  Errors: kAborted.
   Result<void> commit() EXCLUDES(mutex_);
@@ -172,6 +183,7 @@ class Journal {
 
  private:
   friend class Handle;
+  friend class Section;
   Journal(JournalPlace place, const Clock& clock, const WallClock& wall_clock,
           CommitParticipant* participant, const JournalOptions& options);
 
@@ -182,6 +194,16 @@ class Journal {
   bool extend(Handle& handle, Credits more) EXCLUDES(mutex_);
   bool fits(std::uint32_t more) const REQUIRES(mutex_);
   Result<void> make_room(std::uint32_t more) REQUIRES(mutex_);
+  void wait_for_room() REQUIRES(mutex_);
+  void check_runs(const Handle& handle) const REQUIRES(mutex_);
+  bool is_large() const REQUIRES(mutex_);
+
+  // Sections (section.cc).
+  SectionState* section_of_task() const;
+  Result<Handle> start_in_section(SectionState& section, Credits want) EXCLUDES(mutex_);
+  Result<void> end_section(SectionState& state) EXCLUDES(mutex_);
+  void take_out(SectionState& state) REQUIRES(mutex_);
+  Nanoseconds split_old_sections() REQUIRES(mutex_);
 
   // Commit (commit.cc): by one task at a time.
   Result<void> lead_or_wait(Tid tid) REQUIRES(mutex_);
@@ -208,8 +230,9 @@ class Journal {
   Result<void> write_superblock(LogBlock start, Tid sequence) EXCLUDES(superblock_mutex_);
   void write_error(const Error& why) EXCLUDES(superblock_mutex_);
 
-  // The journal's own task (service.cc).
-  void serve() EXCLUDES(mutex_);
+  // The journal's own tasks (service.cc).
+  void serve_commits() EXCLUDES(mutex_);
+  void serve_checkpoints() EXCLUDES(mutex_);
 
   std::uint32_t free_blocks() const REQUIRES(mutex_);
   Failure refusal() const REQUIRES(mutex_);
@@ -227,7 +250,9 @@ class Journal {
   const std::uint32_t cut_credits_;
 
   mutable Mutex mutex_{LockRank::kJournalState};
-  Condition changed_;  // a handle left, a cut, a commit, a checkpoint, a stop
+  Condition changed_;     // credits came back, a cut, a commit, a checkpoint, a stop
+  Condition no_handles_;  // the last handle left the transaction that is to be cut
+  Condition work_;        // there may be something for the journal's own tasks
   std::unique_ptr<Transaction> running_ GUARDED_BY(mutex_);
   std::unique_ptr<Transaction> committing_ GUARDED_BY(mutex_);
   std::deque<std::unique_ptr<Transaction>> in_log_ GUARDED_BY(mutex_);  // durable, oldest first
@@ -237,10 +262,12 @@ class Journal {
   LogBlock tail_ GUARDED_BY(mutex_);               // the durable tail
   std::uint32_t used_ GUARDED_BY(mutex_) = 0;      // log blocks from tail_ to head_
   std::uint32_t cut_need_ GUARDED_BY(mutex_) = 0;  // log blocks of a transaction cut, not laid out
-  bool is_committing_ GUARDED_BY(mutex_) = false;  // some task runs run_commit()
+  std::uint32_t waiters_for_room_ GUARDED_BY(mutex_) = 0;
+  bool is_committing_ GUARDED_BY(mutex_) = false;     // some task runs run_commit()
   bool is_checkpointing_ GUARDED_BY(mutex_) = false;  // some task runs checkpoint()
   bool wants_cut_ GUARDED_BY(mutex_) = false;         // no handle joins the running one any more
   bool is_closed_ GUARDED_BY(mutex_) = false;
+  std::vector<SectionState*> sections_ GUARDED_BY(mutex_);  // of the running transaction
   std::optional<Error> stopped_ GUARDED_BY(mutex_);
   JournalCounters counters_ GUARDED_BY(mutex_);
 
@@ -248,7 +275,7 @@ class Journal {
   JournalSuperblock superblock_ GUARDED_BY(superblock_mutex_);
   std::vector<std::uint8_t> superblock_bytes_ GUARDED_BY(superblock_mutex_);
 
-  Task service_;
+  Task committer_, checkpointer_;
 };
 
 }  // namespace powercut

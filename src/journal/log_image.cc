@@ -10,6 +10,8 @@
 namespace powercut {
 namespace {
 
+[[maybe_unused]] const MutantNames kMutants{"log.escape.unmarked"};
+
 std::uint64_t pieces(std::uint64_t count, std::uint64_t per_piece) {
   return (count + per_piece - 1) / per_piece;
 }
@@ -25,6 +27,7 @@ Content escaped(const Content& content, bool& is_escaped) {
   if (!is_escaped) return content;
   Content copy = Content::copy_of(content.bytes());
   store(copy.mutable_bytes(), 0, Be32(0));
+  if (mutant("log.escape.unmarked")) is_escaped = false;
   return copy;
 }
 

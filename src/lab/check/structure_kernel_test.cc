@@ -14,6 +14,7 @@
 #include "recovery/recovery.h"
 #include "tests/support/e2fs_image.h"
 #include "tests/support/files.h"
+#include "tests/support/long_form.h"
 #include "tests/support/loop_mount.h"
 
 namespace powercut::lab {
@@ -178,7 +179,7 @@ TEST_P(StructureKernel, EveryRecoveredStateAgreesWithItself) {
   EXPECT_EQ(words_of_image(second, block_bytes), "clean\n");
   ContentPool pool(block_bytes, std::uint64_t{1} << 30);
   Walker walker(pool, contents_of(pool, first), contents_of(pool, second), true);
-  EXPECT_EQ(walker.walk(3, 25), "");
+  EXPECT_EQ(walker.walk(3, testing::is_long_form() ? 25 : 8), "");
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -14,6 +14,8 @@
 // Threads: any number; each part says what guards it.
 #pragma once
 
+#include <functional>
+
 #include "base/wall_clock.h"
 #include "buffer/buffer_cache.h"
 #include "format/ext4.h"
@@ -29,15 +31,25 @@ struct Core {
   BlockDevice* device = nullptr;
   Superblock shape;
   BufferCache* buffers = nullptr;
-  Journal* journal = nullptr;
+  Journal* journal = nullptr;  // null: mounted read-only
   Groups* groups = nullptr;
   NodeTable* nodes = nullptr;
   Orphans* orphans = nullptr;
   const WallClock* wall_clock = nullptr;
+  BufferRef superblock;  // the block that the primary superblock lies in
 
   std::uint32_t block_bytes() const { return shape.block_bytes(); }
   // As an inode keeps it.
   Timestamp now() const;
+  // A handle of the journal.  Errors: kReadOnly: mounted so; as Journal::start().
+  Result<Handle> start(Credits want) const;
 };
+
+// Changes the superblock in that handle's transaction: one credit.  `change` may set what is not
+// the shape: counters, state, the head of the orphan list, orphan_present.
+void change_superblock(const Core& core, Handle& handle,
+                       const std::function<void(Superblock&)>& change);
+// The superblock as the running transaction has it.
+Superblock superblock_now(const Core& core);
 
 }  // namespace powercut::fs

@@ -1,0 +1,120 @@
+#include "fs/node.h"
+
+#include "format/ext4_disk.h"
+
+namespace powercut::fs {
+
+Result<TableSlot> NodeTable::slot_of(InodeNo number) const {
+  const Superblock& shape = core_.shape;
+  if (number.value() == 0 || number.value() > shape.inode_count) {
+    return fail(Errc::kInvalid, "inode: no such number", number.value());
+  }
+  const std::uint32_t group = (number.value() - 1) / shape.inodes_per_group;
+  const std::uint32_t index = (number.value() - 1) % shape.inodes_per_group;
+  const BlockNo block =
+      core_.groups->descriptor(group).inode_table + index / shape.inodes_per_block();
+  return TableSlot{TRY(core_.buffers->get(block)),
+                   index % shape.inodes_per_block() * shape.inode_bytes};
+}
+
+Result<BufferRef> NodeTable::table_block(InodeNo number) {
+  return TRY(slot_of(number)).block;
+}
+
+NodeRef NodeTable::find(InodeNo number) {
+  Lock lock(mutex_);
+  const auto found = by_number_.find(number.value());
+  if (found == by_number_.end()) return nullptr;
+  by_use_.splice(by_use_.begin(), by_use_, found->second);
+  return *found->second;
+}
+
+NodeRef NodeTable::add(NodeRef made) {
+  std::vector<NodeRef> dropped;  // ends after the lock: a window takes a group's mutex
+  Lock lock(mutex_);
+  const auto found = by_number_.find(made->number.value());
+  if (found != by_number_.end()) return *found->second;
+  by_use_.push_front(made);
+  by_number_.emplace(made->number.value(), by_use_.begin());
+  trim(dropped);
+  return made;
+}
+
+// Looks at a few of those used longest ago: those that somebody holds stay.
+void NodeTable::trim(std::vector<NodeRef>& dropped) {
+  constexpr int kLooks = 8;
+  for (int i = 0; i < kLooks && by_use_.size() > nodes_max_; ++i) {
+    const auto last = std::prev(by_use_.end());
+    if (last->use_count() > 1) {
+      by_use_.splice(by_use_.begin(), by_use_, last);
+      continue;
+    }
+    by_number_.erase((*last)->number.value());
+    dropped.push_back(std::move(*last));
+    by_use_.erase(last);
+  }
+}
+
+Result<NodeRef> NodeTable::get(InodeNo number) {
+  if (NodeRef node = find(number); node != nullptr) return node;
+  TableSlot slot = TRY(slot_of(number));
+  const Content content = slot.block->snapshot();
+  const Bytes stored = content.bytes().subspan(slot.offset, core_.shape.inode_bytes);
+  const auto inode = TRY(Inode::parse(stored, number, core_.shape));
+  if (inode.links == 0 && inode.mode == 0) {
+    return fail(Errc::kNotFound, "inode: in no use", number.value());
+  }
+  return add(std::make_shared<Node>(number, std::move(slot), inode,
+                                    std::vector<std::uint8_t>(stored.begin(), stored.end())));
+}
+
+Result<NodeRef> NodeTable::create(Handle& handle, InodeNo number, const Inode& inode) {
+  TableSlot slot = TRY(slot_of(number));
+  const Content content = slot.block->snapshot();
+  // The first 128 bytes are the same in every form; the checksum of an old inode does not matter.
+  const auto old = TRY(load<disk::InodeBase>(content.bytes(), slot.offset));
+  Inode made = inode;
+  made.generation = old.generation + 1;
+  drop(number);
+  NodeRef node = add(std::make_shared<Node>(number, std::move(slot), made,
+                                            std::vector<std::uint8_t>(core_.shape.inode_bytes)));
+  node->changed_tid.set(handle.tid());
+  return node;
+}
+
+void NodeTable::store(Handle& handle, Node& node) {
+  node.inode.encode(node.stored, node.number, core_.shape);
+  const Bytes stored = node.stored;
+  handle.change(node.slot.block, [&](MutableBytes block) {
+    copy_bytes(stored, block.subspan(node.slot.offset, stored.size()));
+  });
+  node.changed_tid.set(handle.tid());
+}
+
+void NodeTable::drop(InodeNo number) {
+  NodeRef dropped;  // ends after the lock
+  Lock lock(mutex_);
+  const auto found = by_number_.find(number.value());
+  if (found == by_number_.end()) return;
+  dropped = std::move(*found->second);
+  by_use_.erase(found->second);
+  by_number_.erase(found);
+}
+
+std::size_t NodeTable::size() const {
+  Lock lock(mutex_);
+  return by_use_.size();
+}
+
+LockTwo::LockTwo(Node& a, Node& b)
+    : first_(a.number < b.number ? a : b), second_(a.number < b.number ? b : a) {
+  first_.lock.lock();
+  if (&first_ != &second_) second_.lock.lock();
+}
+
+LockTwo::~LockTwo() {
+  if (&first_ != &second_) second_.lock.unlock();
+  first_.lock.unlock();
+}
+
+}  // namespace powercut::fs

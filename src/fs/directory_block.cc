@@ -122,14 +122,17 @@ Result<BlockLook> look_in_block(Bytes block, BlockNo place, const DirectoryForm&
   BlockLook look;
   Records records(block, form);
   RecordAt record;
+  std::uint32_t all_room = 0;
   while (records.next(record)) {
     if (record.inode.value() != 0 && record.name == name) {
       look.found = record;
       return look;
     }
     if (!look.room_at && record.room() >= needed) look.room_at = record.at;
+    all_room += record.room();
   }
   if (records.is_damaged()) return damaged(place);
+  look.has_room_packed = all_room >= needed;
   return look;
 }
 

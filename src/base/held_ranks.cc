@@ -8,8 +8,10 @@ namespace powercut {
 const char* lock_rank_name(LockRank rank) noexcept {
   switch (rank) {
     case LockRank::kMount: return "kMount";
+    case LockRank::kRename: return "kRename";
     case LockRank::kInode: return "kInode";
     case LockRank::kHandle: return "kHandle";
+    case LockRank::kOrphans: return "kOrphans";
     case LockRank::kGroup: return "kGroup";
     case LockRank::kBuffer: return "kBuffer";
     case LockRank::kJournalState: return "kJournalState";

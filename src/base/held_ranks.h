@@ -18,8 +18,10 @@ namespace powercut {
 // Outermost first.
 enum class LockRank : int {
   kMount = 2,          // fs: the volume as a whole: mounting, unmounting, freezing
+  kRename = 3,         // fs: which directory is in which, while one is moved to another
   kInode = 4,          // fs: an inode and its content; several by rising number
   kHandle = 6,         // journal: not a mutex: an open handle in a transaction
+  kOrphans = 7,        // fs: the list and the file of orphans
   kGroup = 8,          // fs: a group's blocks and inodes; several by rising number
   kBuffer = 9,         // buffer: the content of a block
   kJournalState = 10,  // journal: transactions, their states and lists

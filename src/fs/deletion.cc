@@ -23,7 +23,7 @@ Result<Handle> remove_from(Core& core, Node& node, FileBlock from, Credits extra
     if (!has_tree(node.inode)) return handle;
     to = TRY(remove_runs(core, handle, node, from, to));
     if (to == from && handle.left().value() >= needed) return handle;
-    TRY(core.nodes->store(handle, node));
+    core.nodes->store(handle, node);
   }
 }
 
@@ -47,7 +47,7 @@ Result<void> give_up_inode(Core& core, Handle& handle, Node& node) REQUIRES(node
   core.orphans->remove(handle, node);
   node.inode.size = 0;
   node.inode.delete_time = static_cast<std::uint32_t>(core.now().seconds);
-  TRY(core.nodes->store(handle, node));
+  core.nodes->store(handle, node);
   core.nodes->drop(node.number);
   return core.groups->release_inode(handle, node.number, is_directory);
 }
@@ -63,9 +63,8 @@ Result<void> check_can_be_deleted(Core& core, const Node& node) {
 }
 
 Result<bool> delete_if_unused(Core& core, const NodeRef& node) {
-  const BufferRef table = TRY(core.nodes->table_block(node->number));
-  ExclusiveLock lock(node->lock);
   Node& held = *node;
+  ExclusiveLock lock(held.lock);
   if (held.inode.links != 0 || held.opens.load() != 0) return false;
   if (!core.orphans->has(held.number)) return false;
   TRY(prepare_attributes(core, held));
@@ -76,14 +75,14 @@ Result<bool> delete_if_unused(Core& core, const NodeRef& node) {
 }
 
 Result<void> finish_truncate(Core& core, Node& node) {
-  const BufferRef table = TRY(core.nodes->table_block(node.number));
   ExclusiveLock lock(node.lock);
   const std::uint64_t blocks =
       node.inode.size / core.block_bytes() + (node.inode.size % core.block_bytes() == 0 ? 0 : 1);
   Handle handle = TRY(remove_from(core, node, FileBlock(blocks), kFinishTruncateCredits));
   TRY(zero_tail(core, handle, node));
   core.orphans->remove(handle, node);
-  return core.nodes->store(handle, node);
+  core.nodes->store(handle, node);
+  return {};
 }
 
 }  // namespace powercut::fs

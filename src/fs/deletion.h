@@ -19,7 +19,7 @@ Result<void> check_can_be_deleted(Core& core, const Node& node) REQUIRES_SHARED(
 
 // Deletes the inode if it has no links and is not open.  True if it did.
 // Errors: damage, and those of the device: it stays an orphan.
-Result<bool> delete_if_unused(Core& core, const NodeRef& node) EXCLUDES(node->lock);
+Result<bool> delete_if_unused(Core& core, const NodeRef& node);
 
 // An orphan with links: gives up what lies behind its size, and is no orphan any more.
 Result<void> finish_truncate(Core& core, Node& node) EXCLUDES(node.lock);

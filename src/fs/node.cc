@@ -83,9 +83,12 @@ Result<NodeRef> NodeTable::create(Handle& handle, InodeNo number, const Inode& i
 }
 
 void NodeTable::store(Handle& handle, Node& node) {
-  node.inode.encode(node.stored, node.number, core_.shape);
-  const Bytes stored = node.stored;
+  Inode* const inode = &node.inode;
+  const MutableBytes stored = node.stored;
   handle.change(node.slot.block, [&](MutableBytes block) {
+    // Under the block's lock: another orphan that goes changes this inode there, too.
+    if (const auto next = node.next_orphan.get()) inode->delete_time = *next;
+    inode->encode(stored, node.number, core_.shape);
     copy_bytes(stored, block.subspan(node.slot.offset, stored.size()));
   });
   node.changed_tid.set(handle.tid());

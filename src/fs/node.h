@@ -46,6 +46,22 @@ struct TableSlot {
   std::uint32_t offset = 0;  // bytes
 };
 
+// What i_dtime of an inode in the orphan list says; nothing while it is not in it.
+class NextOrphan {
+ public:
+  void set(std::uint32_t number) { value_.store(kIsSet | number, std::memory_order_release); }
+  void clear() { value_.store(0, std::memory_order_release); }
+  std::optional<std::uint32_t> get() const {
+    const std::uint64_t value = value_.load(std::memory_order_acquire);
+    if (value == 0) return std::nullopt;
+    return static_cast<std::uint32_t>(value);
+  }
+
+ private:
+  static constexpr std::uint64_t kIsSet = std::uint64_t{1} << 32;
+  std::atomic<std::uint64_t> value_{0};
+};
+
 class Node {
  public:
   Node(InodeNo its_number, TableSlot its_slot, Inode its_inode,
@@ -69,6 +85,8 @@ class Node {
   // The newest transactions that changed it, and its content or size: for fsync and fdatasync.
   // store() sets the first.
   LastTid changed_tid, data_tid;
+  // Changed by Orphans, under its own lock; goes before what `inode` says.
+  NextOrphan next_orphan;
 };
 
 using NodeRef = std::shared_ptr<Node>;

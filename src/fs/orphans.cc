@@ -8,11 +8,6 @@
 namespace powercut::fs {
 namespace {
 
-std::uint32_t offset_in_table(const Superblock& shape, InodeNo number) {
-  const std::uint32_t index = (number.value() - 1) % shape.inodes_per_group;
-  return index % shape.inodes_per_block() * shape.inode_bytes;
-}
-
 bool has_file(const Core& core) {
   return core.shape.has(Ext4Compat::kOrphanFile) && core.shape.orphan_file_inode.value() != 0;
 }
@@ -38,11 +33,10 @@ Result<void> Orphans::load_list() {
       return fail(Errc::kCorrupt, "orphan list: comes back to itself", newer);
     }
     const NodeRef node = TRY(core_.nodes->get(InodeNo(number)));
-    const BufferRef table = TRY(core_.nodes->table_block(InodeNo(number)));
     SharedLock lock(node->lock);
     const std::uint32_t older = node->inode.delete_time;
     node->next_orphan.set(older);
-    listed[number] = Listed{node, table, newer, older};
+    listed[number] = Listed{node, newer, older};
     newer = number;
     number = older;
   }
@@ -97,13 +91,11 @@ Result<void> Orphans::load_slots(BlockNo place) {
 
 void Orphans::add(Handle& handle, const NodeRef& node) {
   const std::uint32_t number = node->number.value();
-  const auto table = core_.nodes->table_block(node->number);
-  CHECK(table.has_value(), "the block of an inode that will be stored is held");
   Lock lock(mutex_);
   if (listed_.contains(number) || in_file_.contains(number)) return;
   if (add_to_file(handle, node)) return;
   node->inode.delete_time = head_;
-  add_to_list(handle, node, *table);
+  add_to_list(handle, node);
 }
 
 bool Orphans::add_to_file(Handle& handle, const NodeRef& node) {
@@ -128,11 +120,11 @@ void Orphans::write_slot(Handle& handle, InFile where, InodeNo value) {
   });
 }
 
-void Orphans::add_to_list(Handle& handle, const NodeRef& node, BufferRef table) {
+void Orphans::add_to_list(Handle& handle, const NodeRef& node) {
   const std::uint32_t number = node->number.value();
   node->next_orphan.set(head_);
   if (head_ != 0) listed_[head_].newer = number;
-  listed_[number] = Listed{node, std::move(table), 0, head_};
+  listed_[number] = Listed{node, 0, head_};
   head_ = number;
   change_superblock(core_, handle,
                     [&](Superblock& superblock) { superblock.last_orphan = InodeNo(number); });
@@ -173,10 +165,10 @@ void Orphans::remove_from_list(Handle& handle, const Listed& gone) {
 
 void Orphans::set_next(Handle& handle, const Listed& listed, std::uint32_t next) {
   const InodeNo number = listed.node->number;
+  const TableSlot& slot = listed.node->slot;
   listed.node->next_orphan.set(next);
-  handle.change(listed.table, [&](MutableBytes block) {
-    const MutableBytes stored =
-        block.subspan(offset_in_table(core_.shape, number), core_.shape.inode_bytes);
+  handle.change(slot.block, [&](MutableBytes block) {
+    const MutableBytes stored = block.subspan(slot.offset, core_.shape.inode_bytes);
     auto inode = Inode::parse(stored, number, core_.shape);
     CHECK(inode.has_value(), "an inode that was parsed when its node was made");
     inode->delete_time = next;

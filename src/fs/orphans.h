@@ -52,7 +52,6 @@ class Orphans {
  private:
   struct Listed {
     NodeRef node;
-    BufferRef table;  // the block that the inode lies in
     std::uint32_t newer = 0, older = 0;
   };
   struct Slots {
@@ -71,7 +70,7 @@ class Orphans {
   Result<void> load_slots(BlockNo place) REQUIRES(mutex_);
   bool add_to_file(Handle& handle, const NodeRef& node) REQUIRES(mutex_);
   void write_slot(Handle& handle, InFile where, InodeNo value) REQUIRES(mutex_);
-  void add_to_list(Handle& handle, const NodeRef& node, BufferRef table) REQUIRES(mutex_);
+  void add_to_list(Handle& handle, const NodeRef& node) REQUIRES(mutex_);
   void remove_from_list(Handle& handle, const Listed& gone) REQUIRES(mutex_);
   void set_next(Handle& handle, const Listed& listed, std::uint32_t next) REQUIRES(mutex_);
 

@@ -72,14 +72,13 @@ std::optional<std::uint32_t> Groups::take_inode(Handle& handle, Group& group, bo
     index = bits.next_free(std::min(reserved, per_group));
   }
   if (index == per_group) return std::nullopt;
-  GroupDescriptor& descriptor = group.descriptor;
-  --descriptor.free_inodes;
-  if (is_directory) ++descriptor.used_directories;
+  --group.descriptor.free_inodes;
+  if (is_directory) ++group.descriptor.used_directories;
   if (has_group_checksums_) {
-    descriptor.itable_unused = std::min(descriptor.itable_unused, per_group - index - 1);
-    descriptor.flags &=
+    group.descriptor.itable_unused = std::min(group.descriptor.itable_unused, per_group - index - 1);
+    group.descriptor.flags &=
         static_cast<std::uint16_t>(~static_cast<unsigned>(GroupFlag::kInodesUninitialised));
-    if (descriptor.has(GroupFlag::kBlocksUninitialised)) {
+    if (group.descriptor.has(GroupFlag::kBlocksUninitialised)) {
       write_block_bitmap(handle, group, BitRun{}, true);
     }
   }

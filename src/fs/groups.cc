@@ -143,7 +143,7 @@ BlockNo Groups::goal_near(InodeNo number) const {
 void Groups::write_descriptor(Handle& handle, Group& group) {
   const std::uint32_t per_block = core_.shape.descriptors_per_block();
   const std::size_t bytes = core_.shape.descriptor_bytes;
-  const GroupDescriptor& descriptor = group.descriptor;
+  const GroupDescriptor descriptor = group.descriptor;
   handle.change(descriptor_blocks_[group.index / per_block], [&](MutableBytes block) {
     descriptor.encode(block.subspan(group.index % per_block * bytes, bytes), core_.shape);
   });

@@ -193,11 +193,11 @@ Credits remove_credits(const Node& node) {
   return Credits(Groups::kReleaseCredits * (1 + depth) + map_credits(node).value());
 }
 
-Result<FileBlock> remove_runs(Core& core, Handle& handle, Node& node, FileBlock from,
-                              FileBlock to) {
+Result<FileBlock> remove_runs(Core& core, Handle& handle, Node& node, FileBlock from, FileBlock to,
+                              Credits spared) {
   to = std::min(to, FileBlock(kFileBlocksMax));
   while (from < to) {
-    if (handle.left() < remove_credits(node)) return to;
+    if (handle.left() < remove_credits(node) + spared.value()) return to;
     auto path = TRY(ExtentPath::open(core, node, FileBlock(to.value() - 1)));
     const Extent* before = path.before();
     if (before == nullptr || before->file + before->count <= from) return from;

@@ -73,8 +73,9 @@ Result<void> set_written(Core& core, Handle& handle, Node& node, FileBlock file,
 // Returns where it stopped: everything at and behind it is unmapped; `from` when it is done.  The
 // tree is whole after each call.  A handle of remove_credits() gets at least a step further.
 // Errors: as add_run(), and as Groups::release().
-Result<FileBlock> remove_runs(Core& core, Handle& handle, Node& node, FileBlock from, FileBlock to)
-    REQUIRES(node.lock);
+// `spared`: credits that are left to the caller.
+Result<FileBlock> remove_runs(Core& core, Handle& handle, Node& node, FileBlock from, FileBlock to,
+                              Credits spared = Credits(0)) REQUIRES(node.lock);
 Credits remove_credits(const Node& node) REQUIRES_SHARED(node.lock);
 
 // Blocks to and from i_blocks.  Errors: kLimit: more than it can say without huge_file.

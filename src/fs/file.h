@@ -48,7 +48,7 @@ struct Appended {
 Result<Appended> append_file(Core& core, Node& node, Bytes from);
 
 // Errors: as write_file(), but for kNoSpace.
-Result<void> truncate_file(Core& core, Node& node, std::uint64_t size);
+Result<void> truncate_file(Core& core, const NodeRef& node, std::uint64_t size);
 
 struct Range {
   std::uint64_t offset = 0, length = 0;  // bytes

@@ -82,7 +82,7 @@ Result<std::unique_ptr<Mounted>> Mounted::open(BlockDevice& device, const Clock&
     return mounted;
   }
   TRY(mounted->begin_journal(*map, clock, options));
-  TRY(mounted->recover_orphans(has_errors));
+  TRY(mounted->take_orphans(has_errors));
   return mounted;
 }
 
@@ -113,8 +113,11 @@ Result<void> Mounted::begin_journal(const JournalMap& map, const Clock& clock,
   return {};
 }
 
-Result<void> Mounted::recover_orphans(bool has_errors) {
-  static_cast<void>(has_errors);
+Result<void> Mounted::take_orphans(bool leaves_them) {
+  orphans_ = TRY(Orphans::load(core_));
+  core_.orphans = orphans_.get();
+  if (leaves_them || orphans_->count() == 0) return {};
+  recovered_ = TRY(recover_orphans(core_));
   return {};
 }
 
@@ -165,6 +168,7 @@ Result<void> Mounted::close() {
   CHECK(!is_closed_, "a file system is unmounted once");
   is_closed_ = true;
   if (is_read_only()) return {};
+  TRY(orphans_->set_present(false));
   TRY(journal_->close());
   return write_superblock([&](Superblock& superblock) {
     superblock.incompat &= ~bit(Ext4Incompat::kRecover);

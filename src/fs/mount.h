@@ -24,6 +24,7 @@
 #include "fs/core.h"
 #include "fs/groups.h"
 #include "fs/node.h"
+#include "fs/orphans.h"
 
 namespace powercut::fs {
 
@@ -61,6 +62,8 @@ class Mounted final : private CommitParticipant {
   Core& core() { return core_; }
   const Superblock& shape() const { return core_.shape; }
   bool is_read_only() const { return journal_ == nullptr; }
+  // What the mount found left by the one before.
+  const RecoveredOrphans& recovered_orphans() const { return recovered_; }
   // Everything that ended before the call is durable.  Errors: kAborted: the journal stopped.
   Result<void> sync();
   // Unmounts in order.  Nothing may be used afterwards, whatever it returns.
@@ -73,7 +76,7 @@ class Mounted final : private CommitParticipant {
   Result<void> read_shape();
   Result<void> begin_journal(const JournalMap& map, const Clock& clock,
                              const MountOptions& options);
-  Result<void> recover_orphans(bool has_errors);
+  Result<void> take_orphans(bool leaves_them);
 
   // The superblock at its home, past the journal: only where the journal has nothing of it.
   Result<void> write_superblock(const std::function<void(Superblock&)>& change);
@@ -87,6 +90,8 @@ class Mounted final : private CommitParticipant {
   std::unique_ptr<BufferCache> buffers_;
   std::unique_ptr<Groups> groups_;
   std::unique_ptr<NodeTable> nodes_;
+  std::unique_ptr<Orphans> orphans_;
+  RecoveredOrphans recovered_;
   std::uint64_t counted_blocks_ = 0;  // as the superblock says; looked at in cuts alone
   std::uint32_t counted_inodes_ = 0;
   bool told_damage_ = false;

@@ -21,6 +21,11 @@ Result<BufferRef> NodeTable::table_block(InodeNo number) {
   return TRY(slot_of(number)).block;
 }
 
+// The file system has no users any more, so no lock is taken.
+NodeTable::~NodeTable() {
+  for (const NodeRef& node : by_use_) node->window.give_back();
+}
+
 NodeRef NodeTable::find(InodeNo number) {
   Lock lock(mutex_);
   const auto found = by_number_.find(number.value());

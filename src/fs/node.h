@@ -95,6 +95,10 @@ class NodeTable {
  public:
   // At most `nodes_max` that nobody holds are kept.
   NodeTable(Core& core, std::size_t nodes_max) : core_(core), nodes_max_(nodes_max) {}
+  // Nodes that are still held may be dropped later, and used for nothing else.
+  ~NodeTable() NO_THREAD_SAFETY_ANALYSIS;
+  NodeTable(const NodeTable&) = delete;
+  NodeTable& operator=(const NodeTable&) = delete;
 
   // The inode, read if need be.  Errors: kInvalid: no such number; kNotFound: an inode in no use;
   // kCorrupt, kChecksum, kIo.

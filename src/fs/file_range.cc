@@ -1,0 +1,253 @@
+// Sizes and ranges: truncate, allocate, punch, zero.
+#include <algorithm>
+
+#include "fs/credits.h"
+#include "fs/file_common.h"
+
+namespace powercut::fs {
+namespace {
+
+// So many steps of remove_runs() a handle is begun for; it asks for more while it may.
+constexpr std::uint32_t kStepsAtOnce = 4;
+// So many runs a handle of an allocation may add.
+constexpr std::uint32_t kRunsAtOnce = 8;
+
+Result<void> check_range(const Core& core, Range range) {
+  if (range.length == 0) return fail(Errc::kInvalid, "file: an empty range", range.offset);
+  const std::uint64_t most = file_bytes_max(core);
+  if (range.offset > most || range.length > most - range.offset) {
+    return fail(Errc::kLimit, "file: larger than a file can be", range.offset);
+  }
+  return {};
+}
+
+// A handle that can take some steps back, and `extra`.
+Result<Handle> start_removing(Core& core, const Node& node, Credits extra)
+    REQUIRES_SHARED(node.lock) {
+  const std::uint32_t step = remove_credits(node).value();
+  const std::uint32_t most = core.journal == nullptr ? 0 : core.journal->credits_max().value();
+  const std::uint32_t wanted = extra.value() + kStepsAtOnce * step;
+  return core.start(Credits(std::max(extra.value() + step, std::min(wanted, most / 2))));
+}
+
+// remove_runs() as far as this handle can be extended; `extra` of its credits are left.
+Result<FileBlock> remove_far(Core& core, Handle& handle, Node& node, FileBlock from, FileBlock to,
+                             Credits extra) REQUIRES(node.lock) {
+  for (;;) {
+    const std::uint32_t step = remove_credits(node).value() + extra.value();
+    if (handle.left() < Credits(step) &&
+        !handle.extend(Credits(step - handle.left().value()))) {
+      return to;
+    }
+    to = TRY(remove_runs(core, handle, node, from, to, extra));
+    if (to == from) return to;
+  }
+}
+
+// Unmaps [from, to) in as many transactions as that takes.
+Result<void> remove_all(Core& core, Node& node, FileBlock from, FileBlock to) REQUIRES(node.lock) {
+  while (from < to) {
+    Handle handle = TRY(start_removing(core, node, kStoreCredits));
+    const auto stopped = remove_far(core, handle, node, from, to, kStoreCredits);
+    store_changed(core, handle, node);
+    to = TRY(stopped);
+  }
+  return {};
+}
+
+// ---- truncate
+
+Result<void> grow(Core& core, Node& node, std::uint64_t size) REQUIRES(node.lock) {
+  const std::uint64_t old = node.inode.size;
+  const std::uint64_t block_end = blocks_up(core, old) * core.block_bytes();
+  const TailToZero tail = TRY(look_at_tail(core, node, old, std::min(block_end, size)));
+  Handle handle = TRY(core.start(Credits(2)));
+  zero_tail(handle, tail);
+  node.inode.size = size;
+  store_changed(core, handle, node);
+  return {};
+}
+
+// The rest of a truncate that one transaction did not hold: the node is an orphan meanwhile.
+Result<void> finish_shrinking(Core& core, Node& node, FileBlock from, FileBlock to)
+    REQUIRES(node.lock) {
+  const Credits extra = sum_of(kStoreCredits, Orphans::kCredits);
+  for (;;) {
+    Handle handle = TRY(start_removing(core, node, extra));
+    const auto stopped = remove_far(core, handle, node, from, to, extra);
+    if (stopped && *stopped == from) core.orphans->remove(handle, node);
+    store_changed(core, handle, node);
+    to = TRY(stopped);
+    if (to == from) return {};
+  }
+}
+
+Result<void> shrink(Core& core, const NodeRef& held, std::uint64_t size) REQUIRES(held->lock) {
+  const FileBlock from(blocks_up(core, size));
+  const TailToZero tail =
+      TRY(look_at_tail(core, *held, size, from.value() * core.block_bytes()));
+  held->window.give_back();
+  FileBlock to(kFileBlocksMax);
+  {
+    const Credits extra = sum_of(kStoreCredits, Orphans::kCredits);
+    Handle handle = TRY(start_removing(core, *held, Credits(extra.value() + 1)));
+    zero_tail(handle, tail);
+    held->inode.size = size;
+    const auto stopped = remove_far(core, handle, *held, from, to, extra);
+    if (!stopped || *stopped != from) core.orphans->add(handle, held);
+    store_changed(core, handle, *held);
+    to = TRY(stopped);
+  }
+  return to == from ? Result<void>{} : finish_shrinking(core, *held, from, to);
+}
+
+// ---- allocate
+
+// The first hole of [from, end), cut off at the end; nothing if there is none.
+Result<std::optional<MappedRun>> next_hole(const Core& core, const Node& node, FileBlock from,
+                                           FileBlock end) REQUIRES_SHARED(node.lock) {
+  while (from < end) {
+    MappedRun run = TRY(find_run(core, node, from));
+    if (run.kind == MappedRun::Kind::kHole) {
+      run.count = std::min(run.count, end - from);
+      return std::optional(run);
+    }
+    from = from + run.count;
+  }
+  return std::optional<MappedRun>{};
+}
+
+struct Holes {
+  std::uint64_t count = 0, blocks = 0;
+};
+Result<Holes> count_holes(const Core& core, const Node& node, FileBlock from, FileBlock end)
+    REQUIRES_SHARED(node.lock) {
+  Holes holes;
+  for (;;) {
+    const auto hole = TRY(next_hole(core, node, from, end));
+    if (!hole) return holes;
+    ++holes.count;
+    holes.blocks += hole->count;
+    from = hole->file + hole->count;
+  }
+}
+
+// Fills the holes of [from, end) as far as one handle goes; returns where it stopped.
+Result<FileBlock> allocate_some(Core& core, Handle& handle, Node& node, FileBlock from,
+                                FileBlock end, SpaceClaim& claim) REQUIRES(node.lock) {
+  const std::uint32_t step =
+      map_credits(node).value() + Groups::kAllocateCredits + kStoreCredits.value();
+  while (handle.left().value() >= step) {
+    const auto hole = TRY(next_hole(core, node, from, end));
+    if (!hole) return end;
+    const BlockGoal goal = TRY(goal_of(core, node, hole->file));
+    const BlockWish wish{.goal = goal.block,
+                         .want = static_cast<std::uint32_t>(
+                             std::min<std::uint64_t>(hole->count, core.shape.blocks_per_group)),
+                         .continues = goal.continues,
+                         .claim = &claim,
+                         .window = nullptr,
+                         .window_blocks = 0};
+    const BlockRun run = TRY(core.groups->allocate(handle, wish));
+    const auto outcome = add_run(core, handle, node, hole->file, run, true, &claim);
+    if (!outcome) {
+      ignore_error(core.groups->release(handle, run), "it was just allocated");
+      return Failure{outcome.error()};
+    }
+    from = hole->file + run.count;
+  }
+  return from;
+}
+
+Result<void> allocate_blocks(Core& core, Node& node, Range range, bool keeps_size)
+    REQUIRES(node.lock) {
+  FileBlock from(range.offset / core.block_bytes());
+  const FileBlock end(blocks_up(core, range.end()));
+  const Holes holes = TRY(count_holes(core, node, from, end));
+  SpaceClaim claim;
+  if (holes.blocks > 0) {
+    claim = TRY(core.groups->claim(holes.blocks + tree_blocks_max(core, node, holes.count)));
+    node.window.give_back();
+  }
+  const std::uint64_t size = node.inode.size;
+  TailToZero tail;
+  if (!keeps_size && range.end() > size) {
+    const std::uint64_t block_end = blocks_up(core, size) * core.block_bytes();
+    tail = TRY(look_at_tail(core, node, size, std::min(block_end, range.end())));
+  }
+  do {
+    const std::uint32_t step = map_credits(node).value() + Groups::kAllocateCredits;
+    const std::uint32_t most = core.journal == nullptr ? 0 : core.journal->credits_max().value();
+    const std::uint32_t wanted = std::min(kRunsAtOnce * step, std::max(most / 2, step));
+    Handle handle = TRY(core.start(Credits(2 + (holes.blocks == 0 ? 0 : wanted))));
+    zero_tail(handle, std::exchange(tail, {}));
+    const auto stopped =
+        holes.blocks == 0 ? Result<FileBlock>(end)
+                          : allocate_some(core, handle, node, from, end, claim);
+    if (stopped && !keeps_size) {
+      const std::uint64_t covered = stopped->value() * core.block_bytes();
+      node.inode.size = std::max(node.inode.size, std::min(covered, range.end()));
+    }
+    store_changed(core, handle, node);
+    from = TRY(stopped);
+  } while (from < end);
+  return {};
+}
+
+// ---- punch
+
+// Bytes of the file in one block that become zero: the edges of a punched range.
+Result<void> zero_edges(Core& core, Node& node, Range range) REQUIRES(node.lock) {
+  const std::uint64_t block_bytes = core.block_bytes();
+  const std::uint64_t first_end = std::min(range.end(), blocks_up(core, range.offset) * block_bytes);
+  const std::uint64_t last_begin = std::max(first_end, range.end() / block_bytes * block_bytes);
+  const TailToZero first = TRY(look_at_tail(core, node, range.offset, first_end));
+  const TailToZero last = TRY(look_at_tail(core, node, last_begin, range.end()));
+  Handle handle = TRY(core.start(Credits(3)));
+  zero_tail(handle, first);
+  zero_tail(handle, last);
+  store_changed(core, handle, node);
+  return {};
+}
+
+Result<void> punch(Core& core, Node& node, Range range) REQUIRES(node.lock) {
+  TRY(zero_edges(core, node, range));
+  node.window.give_back();
+  return remove_all(core, node, FileBlock(blocks_up(core, range.offset)),
+                    FileBlock(range.end() / core.block_bytes()));
+}
+
+}  // namespace
+
+Result<void> truncate_file(Core& core, const NodeRef& node, std::uint64_t size) {
+  if (size > file_bytes_max(core)) {
+    return fail(Errc::kLimit, "file: larger than a file can be", size);
+  }
+  ExclusiveLock lock(node->lock);
+  TRY(check_content_writable(*node));
+  return size > node->inode.size ? grow(core, *node, size) : shrink(core, node, size);
+}
+
+Result<void> allocate_range(Core& core, Node& node, Range range, bool keeps_size) {
+  TRY(check_range(core, range));
+  ExclusiveLock lock(node.lock);
+  TRY(check_content_writable(node));
+  return allocate_blocks(core, node, range, keeps_size);
+}
+
+Result<void> punch_range(Core& core, Node& node, Range range) {
+  TRY(check_range(core, range));
+  ExclusiveLock lock(node.lock);
+  TRY(check_content_writable(node));
+  return punch(core, node, range);
+}
+
+Result<void> zero_range(Core& core, Node& node, Range range, bool keeps_size) {
+  TRY(check_range(core, range));
+  ExclusiveLock lock(node.lock);
+  TRY(check_content_writable(node));
+  TRY(punch(core, node, range));
+  return allocate_blocks(core, node, range, keeps_size);
+}
+
+}  // namespace powercut::fs

@@ -1,5 +1,5 @@
-// Free runs in a group's block bitmap.  A bit is free if it is clear in the bitmap and not held by a
-// window.  Pure.
+// Free runs in a group's block bitmap.  A bit is free if it is clear in the bitmap and not held by
+// a window.  Pure.
 #pragma once
 
 #include <algorithm>

@@ -134,8 +134,7 @@ std::uint64_t tree_blocks_max(const Core& core, const Node& node, std::uint64_t 
 
 Credits map_credits(const Core& core, const Node& node, std::uint64_t runs) {
   const std::uint64_t added = tree_blocks_max(core, node, runs);
-  const std::uint64_t groups =
-      std::min<std::uint64_t>(added, core.shape.group_count());
+  const std::uint64_t groups = std::min<std::uint64_t>(added, core.shape.group_count());
   return Credits(static_cast<std::uint32_t>(depth_of(node) + 1 + added + 2 * groups));
 }
 

@@ -4,7 +4,8 @@
 //   run     file blocks that lie one after another on the device, or a hole, or unwritten blocks
 //
 // Invariants
-//   1. The tree is what format/ parses: sorted, without overlap, every node but the root at least one
+//   1. The tree is what format/ parses: sorted, without overlap, every node but the root at least
+//   one
 //      entry; the key of a node is the first file block in it.  Neighbours in a leaf that continue
 //      each other are one entry, so large files have few extents.  A tree that fits into the inode
 //      is in the inode.

@@ -27,9 +27,8 @@ OwnerSeed seed_of(const Core& core, const Node& node) REQUIRES_SHARED(node.lock)
 
 // What the keys above say of a node must hold for it.
 Result<void> check_range(const ExtentNode& node, FileBlock key, FileBlock end, BlockNo place) {
-  const FileBlock last_end = node.depth == 0
-                                 ? node.extents.back().file + node.extents.back().count
-                                 : node.children.back().file + 1;
+  const FileBlock last_end = node.depth == 0 ? node.extents.back().file + node.extents.back().count
+                                             : node.children.back().file + 1;
   if (first_of(node) != key || last_end > end) {
     return fail(Errc::kCorrupt, "extent block: not the file blocks that its index says",
                 place.value());
@@ -90,9 +89,9 @@ Result<ExtentPath> ExtentPath::open(const Core& core, const Node& node, FileBloc
     }
     BufferRef buffer = TRY(core.buffers->get(child.node));
     const Content content = buffer->snapshot();
-    auto below = TRY(ExtentNode::parse_block(
-        content.bytes(), child.node, static_cast<std::uint16_t>(above.node.depth - 1),
-        seed_of(core, node), core.shape));
+    auto below = TRY(ExtentNode::parse_block(content.bytes(), child.node,
+                                             static_cast<std::uint16_t>(above.node.depth - 1),
+                                             seed_of(core, node), core.shape));
     TRY(check_range(below, child.file, end, child.node));
     path.levels_.push_back({std::move(buffer), std::move(below), 0, end});
   }
@@ -184,8 +183,7 @@ void ExtentPath::drop_empty(Core& core, Handle& handle, Node& node) {
     give_back(core, handle, node, levels_.back().buffer->number());
     levels_.pop_back();
     Level& above = levels_.back();
-    above.node.children.erase(above.node.children.begin() +
-                              static_cast<std::ptrdiff_t>(above.at));
+    above.node.children.erase(above.node.children.begin() + static_cast<std::ptrdiff_t>(above.at));
     above.is_changed = true;
   }
   Level& root = levels_.front();
@@ -213,9 +211,8 @@ void ExtentPath::write_changed(Core& core, Handle& handle, Node& node) {
   const auto write = [&](const Level& level) {
     if (!level.is_changed || level.buffer == nullptr) return;
     if (level.is_new) handle.replace(level.buffer, Content::zeroes(core.block_bytes()));
-    handle.change(level.buffer, [&](MutableBytes block) {
-      level.node.encode_block(block, seed, core.shape);
-    });
+    handle.change(level.buffer,
+                  [&](MutableBytes block) { level.node.encode_block(block, seed, core.shape); });
   };
   for (const Level& level : levels_) write(level);
   for (const Level& level : beside_) write(level);

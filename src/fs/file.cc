@@ -1,5 +1,5 @@
-// Files read, looked through and made durable; and what changes share.  Writes are in file_write.cc,
-// sizes and ranges in file_range.cc.
+// Files read, looked through and made durable; and what changes share.  Writes are in
+// file_write.cc, sizes and ranges in file_range.cc.
 #include "fs/file.h"
 
 #include <algorithm>

@@ -1,7 +1,8 @@
 // The content of files: read, written, cut, allocated; and made durable.
 //
 // Words
-//   bound    a write of at most atomic_write_bytes() is in one transaction: after a power cut all of
+//   bound    a write of at most atomic_write_bytes() is in one transaction: after a power cut all
+//   of
 //            it is there or nothing.  A longer one is split into pieces of that size, in order, and
 //            each is atomic
 //   staged   the user's bytes, copied into blocks before anything is locked
@@ -54,8 +55,8 @@ struct Range {
   std::uint64_t offset = 0, length = 0;  // bytes
   std::uint64_t end() const { return offset + length; }
 };
-// Allocates what is a hole; it reads as zeroes.  Without `keeps_size` the file reaches to the end of
-// the range.  Errors: as write_file(); kInvalid: an empty range.
+// Allocates what is a hole; it reads as zeroes.  Without `keeps_size` the file reaches to the end
+// of the range.  Errors: as write_file(); kInvalid: an empty range.
 Result<void> allocate_range(Core& core, Node& node, Range range, bool keeps_size);
 // Makes a hole of whole blocks, and zeroes at its edges.  The size stays.
 Result<void> punch_range(Core& core, Node& node, Range range);

@@ -35,24 +35,12 @@ Result<FileBlock> remove_far(Core& core, Handle& handle, Node& node, FileBlock f
                              Credits extra) REQUIRES(node.lock) {
   for (;;) {
     const std::uint32_t step = remove_credits(node).value() + extra.value();
-    if (handle.left() < Credits(step) &&
-        !handle.extend(Credits(step - handle.left().value()))) {
+    if (handle.left() < Credits(step) && !handle.extend(Credits(step - handle.left().value()))) {
       return to;
     }
     to = TRY(remove_runs(core, handle, node, from, to, extra));
     if (to == from) return to;
   }
-}
-
-// Unmaps [from, to) in as many transactions as that takes.
-Result<void> remove_all(Core& core, Node& node, FileBlock from, FileBlock to) REQUIRES(node.lock) {
-  while (from < to) {
-    Handle handle = TRY(start_removing(core, node, kStoreCredits));
-    const auto stopped = remove_far(core, handle, node, from, to, kStoreCredits);
-    store_changed(core, handle, node);
-    to = TRY(stopped);
-  }
-  return {};
 }
 
 // ---- truncate
@@ -84,8 +72,7 @@ Result<void> finish_shrinking(Core& core, Node& node, FileBlock from, FileBlock 
 
 Result<void> shrink(Core& core, const NodeRef& held, std::uint64_t size) REQUIRES(held->lock) {
   const FileBlock from(blocks_up(core, size));
-  const TailToZero tail =
-      TRY(look_at_tail(core, *held, size, from.value() * core.block_bytes()));
+  const TailToZero tail = TRY(look_at_tail(core, *held, size, from.value() * core.block_bytes()));
   held->window.give_back();
   FileBlock to(kFileBlocksMax);
   {
@@ -181,9 +168,8 @@ Result<void> allocate_blocks(Core& core, Node& node, Range range, bool keeps_siz
     const std::uint32_t wanted = std::min(kRunsAtOnce * step, std::max(most / 2, step));
     Handle handle = TRY(core.start(Credits(2 + (holes.blocks == 0 ? 0 : wanted))));
     zero_tail(handle, std::exchange(tail, {}));
-    const auto stopped =
-        holes.blocks == 0 ? Result<FileBlock>(end)
-                          : allocate_some(core, handle, node, from, end, claim);
+    const auto stopped = holes.blocks == 0 ? Result<FileBlock>(end)
+                                           : allocate_some(core, handle, node, from, end, claim);
     if (stopped && !keeps_size) {
       const std::uint64_t covered = stopped->value() * core.block_bytes();
       node.inode.size = std::max(node.inode.size, std::min(covered, range.end()));
@@ -196,25 +182,27 @@ Result<void> allocate_blocks(Core& core, Node& node, Range range, bool keeps_siz
 
 // ---- punch
 
-// Bytes of the file in one block that become zero: the edges of a punched range.
-Result<void> zero_edges(Core& core, Node& node, Range range) REQUIRES(node.lock) {
-  const std::uint64_t block_bytes = core.block_bytes();
-  const std::uint64_t first_end = std::min(range.end(), blocks_up(core, range.offset) * block_bytes);
-  const std::uint64_t last_begin = std::max(first_end, range.end() / block_bytes * block_bytes);
-  const TailToZero first = TRY(look_at_tail(core, node, range.offset, first_end));
-  const TailToZero last = TRY(look_at_tail(core, node, last_begin, range.end()));
-  Handle handle = TRY(core.start(Credits(3)));
-  zero_tail(handle, first);
-  zero_tail(handle, last);
-  store_changed(core, handle, node);
-  return {};
-}
-
+// The blocks of the range, and zeroes in the blocks that it covers in part; all in one transaction
+// if that can hold it.
 Result<void> punch(Core& core, Node& node, Range range) REQUIRES(node.lock) {
-  TRY(zero_edges(core, node, range));
+  const std::uint64_t block_bytes = core.block_bytes();
+  const FileBlock from(blocks_up(core, range.offset));
+  FileBlock to(std::max(from.value(), range.end() / block_bytes));
+  const std::uint64_t first_end = std::min(range.end(), from.value() * block_bytes);
+  const std::uint64_t last_begin = std::max(first_end, range.end() / block_bytes * block_bytes);
+  TailToZero first = TRY(look_at_tail(core, node, range.offset, first_end));
+  TailToZero last = TRY(look_at_tail(core, node, last_begin, range.end()));
   node.window.give_back();
-  return remove_all(core, node, FileBlock(blocks_up(core, range.offset)),
-                    FileBlock(range.end() / core.block_bytes()));
+  do {
+    const Credits extra = kStoreCredits;
+    Handle handle = TRY(start_removing(core, node, Credits(extra.value() + 2)));
+    zero_tail(handle, std::exchange(first, {}));
+    zero_tail(handle, std::exchange(last, {}));
+    const auto stopped = remove_far(core, handle, node, from, to, extra);
+    store_changed(core, handle, node);
+    to = TRY(stopped);
+  } while (from < to);
+  return {};
 }
 
 }  // namespace

@@ -32,9 +32,9 @@ TEST_P(Kinds, WhatIsWrittenIsThere) {
 
 INSTANTIATE_TEST_SUITE_P(Of, Kinds,
                          ::testing::Values("", "-b 1024", "-b 2048", "-b 4096",
-                                           "-O orphan_file,metadata_csum_seed",
-                                           "-O ^metadata_csum", "-O ^metadata_csum,uninit_bg",
-                                           "-O ^64bit", "-O ^flex_bg -b 1024", "-I 128"));
+                                           "-O orphan_file,metadata_csum_seed", "-O ^metadata_csum",
+                                           "-O ^metadata_csum,uninit_bg", "-O ^64bit",
+                                           "-O ^flex_bg -b 1024", "-I 128"));
 
 }  // namespace
 }  // namespace powercut::fs

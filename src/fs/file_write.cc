@@ -26,8 +26,12 @@ std::vector<Staged> stage(const Core& core, std::uint64_t offset, Bytes from) {
   while (!from.empty()) {
     const auto begin = static_cast<std::uint32_t>(offset % block_bytes);
     const std::size_t count = std::min<std::size_t>(from.size(), block_bytes - begin);
-    Staged block{FileBlock(offset / block_bytes), begin,
-                 begin + static_cast<std::uint32_t>(count), Content(), nullptr, false};
+    Staged block{FileBlock(offset / block_bytes),
+                 begin,
+                 begin + static_cast<std::uint32_t>(count),
+                 Content(),
+                 nullptr,
+                 false};
     block.content =
         count == block_bytes ? Content::unset(block_bytes) : Content::zeroes(block_bytes);
     copy_bytes(from.first(count), block.content.mutable_bytes().subspan(begin));
@@ -81,8 +85,8 @@ class Piece {
   Core& core_;
   std::vector<Staged> staged_;
   std::vector<Segment> segments_;
-  std::uint64_t holes_ = 0;      // blocks to be allocated
-  std::uint64_t runs_ = 0;       // extents that may be added
+  std::uint64_t holes_ = 0;  // blocks to be allocated
+  std::uint64_t runs_ = 0;   // extents that may be added
   TailToZero tail_;
   SpaceClaim claim_;
 };
@@ -92,8 +96,8 @@ Result<void> Piece::set_buffers(FileBlock file, BlockNo device, std::uint32_t co
   const std::uint64_t first = file - staged_.front().file;
   for (std::uint32_t i = 0; i < count; ++i) {
     Staged& block = staged_[first + i];
-    block.buffer = TRY(block.is_kept ? core_.buffers->get(device + i)
-                                     : core_.buffers->get_unread(device + i));
+    block.buffer =
+        TRY(block.is_kept ? core_.buffers->get(device + i) : core_.buffers->get_unread(device + i));
   }
   return {};
 }
@@ -160,13 +164,12 @@ std::uint32_t Piece::window_blocks(const Node& node, FileBlock end) const {
   const std::uint64_t there = node.inode.has(InodeFlag::kHugeFile)
                                   ? node.inode.sectors
                                   : node.inode.sectors / (core_.block_bytes() / 512);
-  const std::uint64_t most = std::min(kWindowBytesMax / core_.block_bytes(),
-                                      core_.groups->available_blocks() / 64);
+  const std::uint64_t most =
+      std::min(kWindowBytesMax / core_.block_bytes(), core_.groups->available_blocks() / 64);
   return static_cast<std::uint32_t>(std::min(there, most));
 }
 
-Result<void> Piece::map_hole(Handle& handle, Node& node, const Segment& hole,
-                             FileBlock& mapped) {
+Result<void> Piece::map_hole(Handle& handle, Node& node, const Segment& hole, FileBlock& mapped) {
   const FileBlock end = hole.file + hole.count;
   while (mapped < end) {
     const BlockGoal goal = TRY(goal_of(core_, node, mapped));
@@ -210,9 +213,8 @@ void Piece::put(Handle& handle, FileBlock mapped) {
       continue;
     }
     const Bytes bytes = block.content.bytes().subspan(block.from, block.to - block.from);
-    handle.change(block.buffer, [&](MutableBytes content) {
-      copy_bytes(bytes, content.subspan(block.from));
-    });
+    handle.change(block.buffer,
+                  [&](MutableBytes content) { copy_bytes(bytes, content.subspan(block.from)); });
   }
 }
 
@@ -220,8 +222,7 @@ Result<std::size_t> Piece::write(Node& node) {
   TRY(look(node));
   Handle handle = TRY(core_.start(credits(node)));
   const std::uint64_t begin = offset();
-  const std::uint64_t end =
-      staged_.back().file.value() * core_.block_bytes() + staged_.back().to;
+  const std::uint64_t end = staged_.back().file.value() * core_.block_bytes() + staged_.back().to;
   FileBlock mapped = staged_.front().file;
   const auto outcome = map(handle, node, mapped);
   if (!outcome && mapped == staged_.front().file) {

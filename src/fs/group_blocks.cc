@@ -146,7 +146,8 @@ Result<BlockRun> Groups::take_longest(Handle& handle, const BlockWish& wish) {
       run = free_bits(*best, bitmap).first_run(0, core_.shape.blocks_per_group);
       best->longest = run.count;
     }
-    if (run.count > 0) return take(handle, *best, wish, {run.first, std::min(run.count, wish.want)});
+    if (run.count > 0)
+      return take(handle, *best, wish, {run.first, std::min(run.count, wish.want)});
   }
   return BlockRun{};
 }

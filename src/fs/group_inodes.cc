@@ -20,15 +20,15 @@ std::uint32_t Groups::group_for_file(std::uint32_t parent_group) const {
 }
 
 // Those of the root spread: to the group with the fewest directories among those that have at least
-// the average of free inodes and blocks.  Others stay near their parent while there is room for what
-// will be in them.
+// the average of free inodes and blocks.  Others stay near their parent while there is room for
+// what will be in them.
 std::uint32_t Groups::group_for_directory(InodeNo parent) const {
   const std::uint32_t count = group_count();
   const std::uint32_t near = (parent.value() - 1) / core_.shape.inodes_per_group;
-  const std::uint32_t inodes = parent == kRootInode ? free_inodes() / count
-                                                    : core_.shape.inodes_per_group / 16;
-  const std::uint64_t blocks = parent == kRootInode ? free_blocks() / count
-                                                    : core_.shape.blocks_per_group / 8;
+  const std::uint32_t inodes =
+      parent == kRootInode ? free_inodes() / count : core_.shape.inodes_per_group / 16;
+  const std::uint64_t blocks =
+      parent == kRootInode ? free_blocks() / count : core_.shape.blocks_per_group / 8;
   const Group* best = nullptr;
   for (std::uint32_t i = 0; i < count; ++i) {
     const Group& group = *groups_[(near + i) % count];
@@ -75,7 +75,8 @@ std::optional<std::uint32_t> Groups::take_inode(Handle& handle, Group& group, bo
   --group.descriptor.free_inodes;
   if (is_directory) ++group.descriptor.used_directories;
   if (has_group_checksums_) {
-    group.descriptor.itable_unused = std::min(group.descriptor.itable_unused, per_group - index - 1);
+    group.descriptor.itable_unused =
+        std::min(group.descriptor.itable_unused, per_group - index - 1);
     group.descriptor.flags &=
         static_cast<std::uint16_t>(~static_cast<unsigned>(GroupFlag::kInodesUninitialised));
     if (group.descriptor.has(GroupFlag::kBlocksUninitialised)) {

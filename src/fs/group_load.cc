@@ -25,9 +25,10 @@ std::vector<std::uint8_t> Groups::fresh_block_bitmap(const Group& group) const {
     const std::uint64_t from = std::max(run.first, first).value();
     const std::uint64_t to = std::min(run.first + run.count, first + count).value();
     if (from >= to) continue;
-    put_bits(bitmap,
-             {static_cast<std::uint32_t>(from - first.value()), static_cast<std::uint32_t>(to - from)},
-             true);
+    put_bits(
+        bitmap,
+        {static_cast<std::uint32_t>(from - first.value()), static_cast<std::uint32_t>(to - from)},
+        true);
   }
   return bitmap;
 }
@@ -64,7 +65,8 @@ Result<bool> Groups::load_block_bitmap(Group& group) {
   const bool matches =
       is_fresh || block_bitmap_matches(content.bytes(), group.descriptor, core_.shape);
   const auto bits = static_cast<std::uint32_t>(core_.shape.block_count_of(group.index));
-  if (!matches || FreeBits(content.bytes(), {}, bits).count_free() != group.descriptor.free_blocks) {
+  if (!matches ||
+      FreeBits(content.bytes(), {}, bits).count_free() != group.descriptor.free_blocks) {
     mark_damaged(group);
     return false;
   }

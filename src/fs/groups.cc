@@ -44,8 +44,8 @@ Groups::~Groups() = default;
 
 Result<std::unique_ptr<Groups>> Groups::load(const Core& core, bool uses_reserved) {
   std::unique_ptr<Groups> groups(new Groups(core));
-  groups->has_group_checksums_ = core.shape.has_metadata_checksums() ||
-                                 core.shape.has(Ext4RoCompat::kGroupChecksum);
+  groups->has_group_checksums_ =
+      core.shape.has_metadata_checksums() || core.shape.has(Ext4RoCompat::kGroupChecksum);
   TRY(groups->read_descriptors());
   groups->note_system();
   const std::uint64_t reserved = uses_reserved ? 0 : core.shape.reserved_blocks;

@@ -81,8 +81,8 @@ struct BlockWish {
   std::uint32_t want = 1;
   // The block before the goal is the file's: any run at the goal is better than one elsewhere.
   bool continues = false;
-  SpaceClaim* claim = nullptr;     // from which it is taken; null: from what is available
-  GrowthWindow* window = nullptr;  // null: the file does not grow
+  SpaceClaim* claim = nullptr;      // from which it is taken; null: from what is available
+  GrowthWindow* window = nullptr;   // null: the file does not grow
   std::uint32_t window_blocks = 0;  // to be kept behind the run
 };
 
@@ -156,8 +156,9 @@ class Groups {
     GroupDescriptor descriptor GUARDED_BY(mutex);
     // Here from the first time they are needed: a block each for a group in use.
     BufferRef block_bitmap GUARDED_BY(mutex), inode_bitmap GUARDED_BY(mutex);
-    std::vector<std::uint64_t> held GUARDED_BY(mutex);  // a bit for each block of a window, or empty
-    std::uint32_t first_free GUARDED_BY(mutex) = 0;     // nothing free and not held is before it
+    std::vector<std::uint64_t> held
+        GUARDED_BY(mutex);                           // a bit for each block of a window, or empty
+    std::uint32_t first_free GUARDED_BY(mutex) = 0;  // nothing free and not held is before it
     // To be looked at without the mutex; changed with it.
     std::atomic<bool> is_damaged{false};
     std::atomic<std::uint32_t> free_blocks, free_inodes, directories;

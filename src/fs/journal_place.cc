@@ -28,8 +28,7 @@ Result<NodeRef> journal_node(const Core& core) {
       group, shape));
   const std::uint32_t in_group = index % shape.inodes_per_group;
   TableSlot slot;
-  slot.block =
-      TRY(core.buffers->get(descriptor.inode_table + in_group / shape.inodes_per_block()));
+  slot.block = TRY(core.buffers->get(descriptor.inode_table + in_group / shape.inodes_per_block()));
   slot.offset = in_group % shape.inodes_per_block() * shape.inode_bytes;
   const Content content = slot.block->snapshot();
   const Bytes stored = content.bytes().subspan(slot.offset, shape.inode_bytes);

@@ -126,8 +126,7 @@ Result<void> Mounted::write_superblock(const std::function<void(Superblock&)>& c
   const std::uint64_t at = core_.shape.superblock_block(0).value() * block_bytes;
   std::vector<std::uint8_t> block(block_bytes);
   TRY(core_.device->read(at, block));
-  const MutableBytes bytes =
-      MutableBytes(block).subspan(kSuperblockOffset - at, kSuperblockBytes);
+  const MutableBytes bytes = MutableBytes(block).subspan(kSuperblockOffset - at, kSuperblockBytes);
   Superblock superblock = TRY(Superblock::parse(bytes, core_.device->size_bytes()));
   change(superblock);
   superblock.encode(bytes);

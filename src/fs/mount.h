@@ -51,8 +51,8 @@ struct SpaceUse {
 class Mounted final : private CommitParticipant {
  public:
   // The device and the clocks must outlive it.
-  // Errors: as check_writable() (unless read-only); kInUse is the caller's to find; kCorrupt: marked
-  // as having errors, or damaged; a journal that is not recovered; kChecksum, kIo.
+  // Errors: as check_writable() (unless read-only); kInUse is the caller's to find; kCorrupt:
+  // marked as having errors, or damaged; a journal that is not recovered; kChecksum, kIo.
   static Result<std::unique_ptr<Mounted>> open(BlockDevice& device, const Clock& clock,
                                                const WallClock& wall_clock,
                                                const MountOptions& options = {});

@@ -12,10 +12,10 @@ constexpr std::uint32_t bits_of(std::initializer_list<Feature> features) {
   return bits;
 }
 
-constexpr std::uint32_t kKeptIncompat = bits_of(
-    {Ext4Incompat::kFileType, Ext4Incompat::kRecover, Ext4Incompat::kMetaBg,
-     Ext4Incompat::kExtents, Ext4Incompat::k64Bit, Ext4Incompat::kFlexBg,
-     Ext4Incompat::kChecksumSeed, Ext4Incompat::kLargeDir, Ext4Incompat::kInlineData});
+constexpr std::uint32_t kKeptIncompat =
+    bits_of({Ext4Incompat::kFileType, Ext4Incompat::kRecover, Ext4Incompat::kMetaBg,
+             Ext4Incompat::kExtents, Ext4Incompat::k64Bit, Ext4Incompat::kFlexBg,
+             Ext4Incompat::kChecksumSeed, Ext4Incompat::kLargeDir, Ext4Incompat::kInlineData});
 
 constexpr std::uint32_t kKeptRoCompat = bits_of(
     {Ext4RoCompat::kSparseSuper, Ext4RoCompat::kLargeFile, Ext4RoCompat::kBtreeDir,

@@ -42,7 +42,7 @@ class LastTid {
 
 // Where an inode lies in the inode table.
 struct TableSlot {
-  BufferRef block;  // loaded
+  BufferRef block;           // loaded
   std::uint32_t offset = 0;  // bytes
 };
 

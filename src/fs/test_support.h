@@ -38,7 +38,8 @@ inline ::testing::AssertionResult is_clean(Bytes image) {
   const auto outcome = fsck_of(image);
   const bool is_narrow = outcome.output.find("ptimize") == std::string::npos;
   if (outcome.status == 0 && is_narrow) return ::testing::AssertionSuccess();
-  return ::testing::AssertionFailure() << "e2fsck -fn: " << outcome.status << "\n" << outcome.output;
+  return ::testing::AssertionFailure() << "e2fsck -fn: " << outcome.status << "\n"
+                                       << outcome.output;
 }
 
 struct TestMount {
@@ -72,8 +73,11 @@ struct TestMount {
   }
   void remount() {
     unmount();
+    unmounted_ = crashed();
     mount();
   }
+  // As it was while it was unmounted for the last remount().
+  Bytes unmounted_image() const { return unmounted_; }
   Core& core() { return mounted->core(); }
   // The disk as a power cut leaves it that loses nothing that was written.
   std::vector<std::uint8_t> crashed() const {
@@ -135,6 +139,9 @@ struct TestMount {
   SteadyClock clock;
   ManualWallClock wall_clock{kTestTime};
   std::unique_ptr<Mounted> mounted;
+
+ private:
+  std::vector<std::uint8_t> unmounted_;
 };
 
 // A file's content as reader/ sees it on an image.

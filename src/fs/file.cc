@@ -12,15 +12,15 @@ namespace {
 constexpr std::uint32_t kReadBytesMax = 1u << 20;
 
 // A part of a file as it was at one moment: blocks and holes, in order.
-struct Piece {
+struct ReadPiece {
   Content content;  // none: zeroes
   std::uint32_t from = 0;
   std::size_t count = 0;
 };
 
-class Collector {
+class ReadCollector {
  public:
-  Collector(Core& core, std::uint64_t offset, std::size_t count)
+  ReadCollector(Core& core, std::uint64_t offset, std::size_t count)
       : core_(core), at_(offset), end_(offset + count) {}
 
   Result<void> collect(const Node& node) REQUIRES_SHARED(node.lock) {
@@ -42,7 +42,7 @@ class Collector {
     }
     return {};
   }
-  const std::vector<Piece>& pieces() const { return pieces_; }
+  const std::vector<ReadPiece>& pieces() const { return pieces_; }
 
  private:
   void take(Content content, std::uint64_t count) {
@@ -54,11 +54,11 @@ class Collector {
   Core& core_;
   std::uint64_t at_;
   const std::uint64_t end_;
-  std::vector<Piece> pieces_;
+  std::vector<ReadPiece> pieces_;
 };
 
 Result<std::size_t> read_piece(Core& core, Node& node, std::uint64_t offset, MutableBytes into) {
-  std::optional<Collector> collector;
+  std::optional<ReadCollector> collector;
   {
     SharedLock lock(node.lock);
     if (offset >= node.inode.size) return std::size_t{0};
@@ -67,7 +67,7 @@ Result<std::size_t> read_piece(Core& core, Node& node, std::uint64_t offset, Mut
     TRY(collector->collect(node));
   }
   std::size_t done = 0;
-  for (const Piece& piece : collector->pieces()) {
+  for (const ReadPiece& piece : collector->pieces()) {
     if (piece.content) {
       copy_bytes(piece.content.bytes().subspan(piece.from, piece.count), into.subspan(done));
     } else {

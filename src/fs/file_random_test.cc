@@ -7,7 +7,7 @@
 
 #include "base/crc32c.h"
 #include "fs/file.h"
-#include "fs/test_support.h"
+#include "tests/support/mounted_image.h"
 
 namespace powercut::fs {
 namespace {

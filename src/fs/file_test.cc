@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "fs/extent_map.h"
-#include "fs/test_support.h"
+#include "tests/support/mounted_image.h"
 
 namespace powercut::fs {
 namespace {

@@ -54,9 +54,9 @@ std::vector<Staged> stage_again(const Core& core, std::uint64_t offset,
 }
 
 // One piece of a write, made of what is staged for it.
-class Piece {
+class WritePiece {
  public:
-  Piece(Core& core, std::vector<Staged> staged) : core_(core), staged_(std::move(staged)) {}
+  WritePiece(Core& core, std::vector<Staged> staged) : core_(core), staged_(std::move(staged)) {}
 
   // Returns how many bytes were written: all, but for damage met on the way.
   Result<std::size_t> write(Node& node) REQUIRES(node.lock);
@@ -92,7 +92,7 @@ class Piece {
 };
 
 // Where blocks of the range go whose place is known.
-Result<void> Piece::set_buffers(FileBlock file, BlockNo device, std::uint32_t count) {
+Result<void> WritePiece::set_buffers(FileBlock file, BlockNo device, std::uint32_t count) {
   const std::uint64_t first = file - staged_.front().file;
   for (std::uint32_t i = 0; i < count; ++i) {
     Staged& block = staged_[first + i];
@@ -102,7 +102,7 @@ Result<void> Piece::set_buffers(FileBlock file, BlockNo device, std::uint32_t co
   return {};
 }
 
-Result<void> Piece::look_at_run(const MappedRun& run, std::uint32_t count) {
+Result<void> WritePiece::look_at_run(const MappedRun& run, std::uint32_t count) {
   switch (run.kind) {
     case MappedRun::Kind::kHole:
       holes_ += count;
@@ -126,7 +126,7 @@ Result<void> Piece::look_at_run(const MappedRun& run, std::uint32_t count) {
   return {};
 }
 
-Result<void> Piece::look(Node& node) {
+Result<void> WritePiece::look(Node& node) {
   TRY(check_content_writable(node));
   const FileBlock end = staged_.back().file + 1;
   for (FileBlock block = staged_.front().file; block < end;) {
@@ -153,23 +153,23 @@ Credits data_credits(const Core& core, std::uint64_t blocks, std::uint64_t holes
   return Credits(static_cast<std::uint32_t>(2 + blocks + 2 * groups));
 }
 
-Credits Piece::credits(const Node& node) const {
+Credits WritePiece::credits(const Node& node) const {
   const Credits data = data_credits(core_, staged_.size(), holes_);
   return runs_ == 0 ? data : data + map_credits(core_, node, runs_).value();
 }
 
 // As much again as the file has, if it is its end that grows.
-std::uint32_t Piece::window_blocks(const Node& node, FileBlock end) const {
+std::uint32_t WritePiece::window_blocks(const Node& node, FileBlock end) const {
   if (end.value() < blocks_up(core_, node.inode.size)) return 0;
   const std::uint64_t there = node.inode.has(InodeFlag::kHugeFile)
                                   ? node.inode.sectors
                                   : node.inode.sectors / (core_.block_bytes() / 512);
   const std::uint64_t most =
-      std::min(kWindowBytesMax / core_.block_bytes(), core_.groups->available_blocks() / 64);
+      std::min(kWindowBytesMax / core_.block_bytes(), core_.groups->available_blocks() / 16);
   return static_cast<std::uint32_t>(std::min(there, most));
 }
 
-Result<void> Piece::map_hole(Handle& handle, Node& node, const Segment& hole, FileBlock& mapped) {
+Result<void> WritePiece::map_hole(Handle& handle, Node& node, const Segment& hole, FileBlock& mapped) {
   const FileBlock end = hole.file + hole.count;
   while (mapped < end) {
     const BlockGoal goal = TRY(goal_of(core_, node, mapped));
@@ -191,7 +191,7 @@ Result<void> Piece::map_hole(Handle& handle, Node& node, const Segment& hole, Fi
   return {};
 }
 
-Result<void> Piece::map(Handle& handle, Node& node, FileBlock& mapped) {
+Result<void> WritePiece::map(Handle& handle, Node& node, FileBlock& mapped) {
   for (const Segment& segment : segments_) {
     if (segment.kind == MappedRun::Kind::kHole) {
       TRY(map_hole(handle, node, segment, mapped));
@@ -205,7 +205,7 @@ Result<void> Piece::map(Handle& handle, Node& node, FileBlock& mapped) {
   return {};
 }
 
-void Piece::put(Handle& handle, FileBlock mapped) {
+void WritePiece::put(Handle& handle, FileBlock mapped) {
   for (Staged& block : staged_) {
     if (block.file >= mapped) return;
     if (!block.is_kept) {
@@ -218,7 +218,7 @@ void Piece::put(Handle& handle, FileBlock mapped) {
   }
 }
 
-Result<std::size_t> Piece::write(Node& node) {
+Result<std::size_t> WritePiece::write(Node& node) {
   TRY(look(node));
   Handle handle = TRY(core_.start(credits(node)));
   const std::uint64_t begin = offset();
@@ -247,7 +247,7 @@ Result<void> check_end(const Core& core, std::uint64_t offset, std::size_t count
 
 std::uint64_t atomic_write_bytes(const Core& core) {
   if (core.journal == nullptr) return 0;
-  // As Piece::credits() for a deep tree in which each block is a run of its own.
+  // As WritePiece::credits() for a deep tree in which each block is a run of its own.
   const std::uint64_t most = core.journal->credits_max().value();
   const std::uint64_t half = (core.block_bytes() - 16) / 12 / 2;
   const auto cost = [&](std::uint64_t blocks) {
@@ -271,7 +271,7 @@ Result<std::size_t> write_file(Core& core, Node& node, std::uint64_t offset, Byt
   std::size_t done = 0;
   while (done < from.size()) {
     const auto some = static_cast<std::size_t>(std::min<std::uint64_t>(from.size() - done, bound));
-    Piece piece(core, stage(core, offset + done, from.subspan(done, some)));
+    WritePiece piece(core, stage(core, offset + done, from.subspan(done, some)));
     ExclusiveLock lock(node.lock);
     const auto count = piece.write(node);
     if (!count && done > 0) break;
@@ -300,7 +300,7 @@ Result<Appended> append_file(Core& core, Node& node, Bytes from) {
       staged = stage_again(core, size, staged);
     }
     TRY(check_end(core, size, some));
-    const auto count = Piece(core, std::move(staged)).write(node);
+    const auto count = WritePiece(core, std::move(staged)).write(node);
     if (!count && appended.count > 0) break;
     if (appended.count == 0) appended.offset = size;
     appended.count += TRY(count);

@@ -11,7 +11,7 @@ namespace powercut::fs {
 namespace {
 
 constexpr std::uint64_t kBuffersOfALook = 64;
-constexpr std::uint32_t kReadBytes = 1u << 20;
+constexpr std::uint32_t kLogReadBytes = 1u << 20;
 
 // The journal's inode, read as the log would leave it alone: neither its place nor its blocks
 // change while there is a journal.
@@ -107,7 +107,7 @@ Result<Tid> first_unused_tid(const BlockView& device, const JournalMap& map,
                              const JournalSuperblock& superblock) {
   const LogReader reader(device, map);
   const std::size_t block_bytes = map.block_bytes();
-  const std::uint32_t some = std::max<std::uint32_t>(1, kReadBytes / map.block_bytes());
+  const std::uint32_t some = std::max<std::uint32_t>(1, kLogReadBytes / map.block_bytes());
   std::vector<std::uint8_t> bytes(some * block_bytes);
   std::uint32_t furthest = 0;  // steps beyond what is expected; half the circle lies behind it
   const std::uint32_t end = std::min(superblock.ring_end().value(), map.block_count());

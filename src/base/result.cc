@@ -23,6 +23,10 @@ std::string_view errc_name(Errc code) noexcept {
     case Errc::kInvalid: return "invalid";
     case Errc::kTimeout: return "timed out";
     case Errc::kInUse: return "in use";
+    case Errc::kNotDirectory: return "not a directory";
+    case Errc::kIsDirectory: return "is a directory";
+    case Errc::kNotEmpty: return "not empty";
+    case Errc::kNotPermitted: return "not permitted";
   }
   return "unknown error";
 }

@@ -38,6 +38,10 @@ enum class Errc : std::uint8_t {
   kInvalid,      // the caller's words (arguments, options) make no sense
   kTimeout,      // a bounded wait ended without the thing waited for
   kInUse,        // somebody else may be changing it: mounted, attached, locked
+  kNotDirectory,  // a name in what is no directory
+  kIsDirectory,   // a directory, where it must be none
+  kNotEmpty,      // a directory that has names
+  kNotPermitted,  // what it is or how it is marked (immutable, append only) forbids it
 };
 
 std::string_view errc_name(Errc code) noexcept;

@@ -70,10 +70,10 @@ TEST(Result, DetailIsCutOffAtItsCapacity) {
 
 TEST(Result, EveryCodeHasAName) {
   std::set<std::string_view> names;
-  for (int code = 0; code <= static_cast<int>(Errc::kInUse); ++code) {
+  for (int code = 0; code <= static_cast<int>(Errc::kNotPermitted); ++code) {
     names.insert(errc_name(static_cast<Errc>(code)));
   }
-  EXPECT_EQ(names.size(), static_cast<std::size_t>(Errc::kInUse) + 1);
+  EXPECT_EQ(names.size(), static_cast<std::size_t>(Errc::kNotPermitted) + 1);
   EXPECT_EQ(names.count(errc_name(static_cast<Errc>(255))), 0u);
 }
 

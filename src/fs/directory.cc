@@ -18,7 +18,7 @@ bool is_dots(std::string_view name) {
 Result<void> check_directory(const Node& directory) REQUIRES_SHARED(directory.lock) {
   const Inode& inode = directory.inode;
   if (!inode.is(InodeType::kDirectory)) {
-    return fail(Errc::kInvalid, "not a directory", directory.number.value());
+    return fail(Errc::kNotDirectory, "not a directory", directory.number.value());
   }
   if (inode.has(InodeFlag::kEncrypted) || inode.has(InodeFlag::kCaseFold)) {
     return fail_with(Errc::kUnsupported, "directory",

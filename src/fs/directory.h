@@ -53,7 +53,7 @@ struct NamePlace {
 // Errors: kLimit: a name longer than 255 bytes; kInvalid: empty, or with '/' or zero.
 Result<void> check_name(std::string_view name);
 
-// Errors: kNotFound, and those of check_name(); kInvalid: not a directory.
+// Errors: kNotFound, and those of check_name(); kNotDirectory.
 Result<FoundName> find_name(Core& core, const Node& directory, std::string_view name)
     REQUIRES_SHARED(directory.lock);
 // A place for a change; the name need not be there.  Errors: kUnsupported.

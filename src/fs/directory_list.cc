@@ -157,7 +157,7 @@ Result<void> list_names(Core& core, const Node& directory, std::uint64_t cookie,
                         const NameVisitor& visit) {
   const Inode& inode = directory.inode;
   if (!inode.is(InodeType::kDirectory)) {
-    return fail(Errc::kInvalid, "not a directory", directory.number.value());
+    return fail(Errc::kNotDirectory, "not a directory", directory.number.value());
   }
   if (inode.has(InodeFlag::kInlineData)) return list_inline(core, directory, cookie, visit);
   if (inode.has(InodeFlag::kIndexed)) return list_htree(core, directory, cookie, visit);

@@ -1,5 +1,7 @@
 #include "fs/node.h"
 
+#include <algorithm>
+
 #include "format/ext4_disk.h"
 
 namespace powercut::fs {
@@ -123,6 +125,25 @@ LockTwo::LockTwo(Node& a, Node& b)
 LockTwo::~LockTwo() {
   if (&first_ != &second_) second_.lock.unlock();
   first_.lock.unlock();
+}
+
+LockFour::LockFour(Node& a, Node& b, Node& c, Node& d) : nodes_{&a, &b, &c, &d} {
+  std::ranges::sort(nodes_, {}, [](const Node* node) { return node->number; });
+  const Node* last = nullptr;
+  for (Node*& node : nodes_) {
+    if (node == last) {
+      node = nullptr;
+      continue;
+    }
+    last = node;
+    node->lock.lock();
+  }
+}
+
+LockFour::~LockFour() {
+  for (Node* node : nodes_) {
+    if (node != nullptr) node->lock.unlock();
+  }
 }
 
 }  // namespace powercut::fs

@@ -12,6 +12,7 @@
 // Threads: NodeTable: any.  Two nodes are locked in the order of their numbers (lock_two()).
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <list>
 #include <memory>
@@ -117,6 +118,9 @@ class NodeTable {
   Result<BufferRef> table_block(InodeNo number);
   std::size_t size() const;
 
+  // Held while a directory is moved to another one: nothing else changes which is in which.
+  Mutex rename_lock{LockRank::kRename};
+
  private:
   Result<TableSlot> slot_of(InodeNo number) const;
   // The node of that number: the one that is there already, or `made`.
@@ -143,6 +147,19 @@ class SCOPED_CAPABILITY LockTwo {
  private:
   Node& first_;
   Node& second_;
+};
+
+// Locks up to four nodes exclusively, by rising number; any of them may be the same.
+class SCOPED_CAPABILITY LockFour {
+ public:
+  LockFour(Node& a, Node& b, Node& c, Node& d)
+      ACQUIRE(a.lock, b.lock, c.lock, d.lock) NO_THREAD_SAFETY_ANALYSIS;
+  ~LockFour() RELEASE() NO_THREAD_SAFETY_ANALYSIS;
+  LockFour(const LockFour&) = delete;
+  LockFour& operator=(const LockFour&) = delete;
+
+ private:
+  std::array<Node*, 4> nodes_;  // null: the same as the one in front
 };
 
 // Stands for the lock of a node that nobody else can reach yet (NodeTable::create()): made inside a

@@ -75,17 +75,16 @@ bool take_out(AttributeChange& change, const AttributeName& name) {
   return true;
 }
 
-Result<void> put_in(const Core& core, const Node& node, AttributeChange& change,
-                    XattrEntry entry) REQUIRES_SHARED(node.lock) {
+Result<void> put_in(const Core& core, const Inode& inode, AttributeChange& change,
+                    XattrEntry entry) {
   auto& body = change.after.body.entries;
   body.push_back(std::move(entry));
-  if (fits(body, body_room(core.shape, node.inode))) return {};
+  if (fits(body, body_room(core.shape, inode))) return {};
   auto& block = change.after.in_block;
   block.push_back(std::move(body.back()));
   body.pop_back();
   if (!fits(block, block_room(core.shape))) {
-    return fail(Errc::kNoSpace, "attributes: no room in the inode or a block",
-                node.number.value());
+    return fail(Errc::kNoSpace, "attributes: no room in the inode or a block");
   }
   sort_for_block(block);
   change.changes_block = true;
@@ -93,13 +92,12 @@ Result<void> put_in(const Core& core, const Node& node, AttributeChange& change,
 }
 
 // Whether a block has to be taken, and its place.
-Result<void> finish_plan(Core& core, const Node& node, AttributeChange& change)
-    REQUIRES_SHARED(node.lock) {
+Result<void> finish_plan(Core& core, InodeNo near, AttributeChange& change) {
   change.needs_block = !change.after.in_block.empty();
   const bool takes_block =
       change.changes_block && change.needs_block && change.after.references != 1;
   if (!takes_block || change.claim.left() > 0) return {};
-  TRY(core.groups->prepare(core.groups->goal_near(node.number), 1));
+  TRY(core.groups->prepare(core.groups->goal_near(near), 1));
   change.claim = TRY(core.groups->claim(1));
   return {};
 }
@@ -195,8 +193,8 @@ Result<AttributeChange> plan_set(Core& core, const Node& node, const AttributeNa
   if (!was_there && mode == SetMode::kReplace) {
     return fail_with(Errc::kNotFound, "attribute", name.name, node.number.value());
   }
-  TRY(put_in(core, node, change, entry_of(name, value)));
-  TRY(finish_plan(core, node, change));
+  TRY(put_in(core, node.inode, change, entry_of(name, value)));
+  TRY(finish_plan(core, node.number, change));
   return change;
 }
 
@@ -205,15 +203,19 @@ Result<AttributeChange> plan_remove(Core& core, const Node& node, const Attribut
   if (!take_out(change, name)) {
     return fail_with(Errc::kNotFound, "attribute", name.name, node.number.value());
   }
-  TRY(finish_plan(core, node, change));
+  TRY(finish_plan(core, node.number, change));
   return change;
 }
 
-Result<void> plan_more(Core& core, const Node& node, AttributeChange& change,
-                       const AttributeName& name, Bytes value) {
-  take_out(change, name);
-  TRY(put_in(core, node, change, entry_of(name, value)));
-  return finish_plan(core, node, change);
+Result<AttributeChange> plan_new(Core& core, const Inode& inode, InodeNo near,
+                                 const std::vector<NewAttribute>& attributes) {
+  AttributeChange change;
+  for (const NewAttribute& attribute : attributes) {
+    const AttributeName name{static_cast<std::uint8_t>(attribute.index), ""};
+    TRY(put_in(core, inode, change, entry_of(name, attribute.value)));
+  }
+  TRY(finish_plan(core, near, change));
+  return change;
 }
 
 Result<void> check_no_value_inodes(Core& core, const Node& node) {

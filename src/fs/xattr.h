@@ -30,6 +30,9 @@
 
 namespace powercut::fs {
 
+// Whether an attribute may be there before it is set.
+enum class SetMode : std::uint8_t { kEither, kCreate, kReplace };
+
 // All of a node's attributes, apart by where they are.
 struct Attributes {
   XattrBody body;
@@ -53,7 +56,7 @@ Result<std::optional<std::vector<std::uint8_t>>> stored_value(Core& core, const 
                                                               XattrIndex index)
     REQUIRES_SHARED(node.lock);
 
-enum class SetMode : std::uint8_t { kEither, kCreate, kReplace };
+
 
 // A change that was thought through before the handle: apply_attributes() cannot run out of room.
 struct AttributeChange {
@@ -78,9 +81,13 @@ Result<AttributeChange> plan_set(Core& core, const Node& node, const AttributeNa
     REQUIRES_SHARED(node.lock);
 Result<AttributeChange> plan_remove(Core& core, const Node& node, const AttributeName& name)
     REQUIRES_SHARED(node.lock);
-// Another one on top of a plan.  Errors: as plan_set().
-Result<void> plan_more(Core& core, const Node& node, AttributeChange& change,
-                       const AttributeName& name, Bytes value) REQUIRES_SHARED(node.lock);
+// Attributes of an inode that is being made; it has none yet.  Errors: kNoSpace.
+struct NewAttribute {
+  XattrIndex index{};
+  std::vector<std::uint8_t> value;
+};
+Result<AttributeChange> plan_new(Core& core, const Inode& inode, InodeNo near,
+                                 const std::vector<NewAttribute>& attributes);
 // kSetAttributesCredits.  The caller stores the node.  Errors: those of the device (nothing
 // changed).
 Result<void> apply_attributes(Core& core, Handle& handle, Node& node, AttributeChange& change)

@@ -63,7 +63,8 @@ Result<void> finish_shrinking(Core& core, Node& node, FileBlock from, FileBlock 
   for (;;) {
     Handle handle = TRY(start_removing(core, node, extra));
     const auto stopped = remove_far(core, handle, node, from, to, extra);
-    if (stopped && *stopped == from) core.orphans->remove(handle, node);
+    const bool has_links = node.inode.links != 0;  // else it stays one until its last close
+    if (stopped && *stopped == from && has_links) core.orphans->remove(handle, node);
     store_changed(core, handle, node);
     to = TRY(stopped);
     if (to == from) return {};

@@ -63,7 +63,7 @@ class NextOrphan {
   std::atomic<std::uint64_t> value_{0};
 };
 
-class Node {
+class Node : public std::enable_shared_from_this<Node> {
  public:
   Node(InodeNo its_number, TableSlot its_slot, Inode its_inode,
        std::vector<std::uint8_t> its_stored)

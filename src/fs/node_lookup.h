@@ -19,6 +19,9 @@ inline bool stands_for(const NamePlace& place, const Node* node) {
   return node == nullptr ? !place.found : place.found && place.found->inode == node->number;
 }
 
+// False if the inode of that number is another one meanwhile.
+Result<bool> is_current(Core& core, const Node& node) REQUIRES_SHARED(node.lock);
+
 inline Failure always_changing(const Node& directory) {
   return fail(Errc::kInUse, "name: stands for another inode each time it is looked at",
               directory.number.value());

@@ -89,13 +89,14 @@ Result<void> Orphans::load_slots(BlockNo place) {
   return {};
 }
 
-void Orphans::add(Handle& handle, const NodeRef& node) {
-  const std::uint32_t number = node->number.value();
+void Orphans::add(Handle& handle, Node& node) {
+  const std::uint32_t number = node.number.value();
+  const NodeRef held = node.shared_from_this();
   Lock lock(mutex_);
   if (listed_.contains(number) || in_file_.contains(number)) return;
-  if (add_to_file(handle, node)) return;
-  node->inode.delete_time = head_;
-  add_to_list(handle, node);
+  if (add_to_file(handle, held)) return;
+  node.inode.delete_time = head_;
+  add_to_list(handle, held);
 }
 
 bool Orphans::add_to_file(Handle& handle, const NodeRef& node) {

@@ -37,7 +37,10 @@ class Orphans {
   // block of the file.  The node's own inode is not counted.
   static constexpr Credits kCredits{2};
   // The caller stores the node in the same handle.  Nothing happens if it is an orphan already.
-  void add(Handle& handle, const NodeRef& node) REQUIRES(node->lock) EXCLUDES(mutex_);
+  void add(Handle& handle, Node& node) REQUIRES(node.lock) EXCLUDES(mutex_);
+  void add(Handle& handle, const NodeRef& node) REQUIRES(node->lock) NO_THREAD_SAFETY_ANALYSIS {
+    add(handle, *node);  // the same lock by another name
+  }
   // The same; nothing happens if it is none.
   void remove(Handle& handle, Node& node) REQUIRES(node.lock) EXCLUDES(mutex_);
   bool has(InodeNo number) const EXCLUDES(mutex_);

@@ -34,14 +34,13 @@ Result<void> check_removable(Core& core, const Node& node, What what)
 }
 
 // False: the name stands for another inode now.
-Result<bool> remove_locked(Core& core, Node& directory, std::string_view name, const NodeRef& node,
+Result<bool> remove_locked(Core& core, Node& directory, std::string_view name, Node& gone,
                            What what) {
-  Node& gone = *node;
   LockTwo lock(directory, gone);
   TRY(check_changeable_directory(directory, true));
   const NamePlace place = TRY(look_for_name(core, directory, name));
   if (!place.found) return fail_with(Errc::kNotFound, "name", name, directory.number.value());
-  if (!stands_for(place, &gone)) return false;
+  if (!stands_for(place, &gone) || !TRY(is_current(core, gone))) return false;
   TRY(check_removable(core, gone, what));
   Handle handle =
       TRY(core.start(sum_of(kPlaceCredits, kStoreCredits, kStoreCredits, Orphans::kCredits)));
@@ -54,7 +53,7 @@ Result<bool> remove_locked(Core& core, Node& directory, std::string_view name, c
   }
   inode_changed(core, gone);
   names_changed(core, directory);
-  if (gone.inode.links == 0) core.orphans->add(handle, node);
+  if (gone.inode.links == 0) core.orphans->add(handle, gone);
   core.nodes->store(handle, gone);
   core.nodes->store(handle, directory);
   return true;
@@ -64,7 +63,7 @@ Result<void> remove(Core& core, Node& directory, std::string_view name, What wha
   for (int i = 0; i < kTriesMax; ++i) {
     const NodeRef node = TRY(node_of_name(core, directory, name));
     if (node.get() == &directory) return fail(Errc::kInvalid, "name: the directory itself");
-    if (!TRY(remove_locked(core, directory, name, node, what))) continue;
+    if (!TRY(remove_locked(core, directory, name, *node, what))) continue;
     ignore_error(delete_if_unused(core, node), "it stays an orphan, for the next mount");
     return {};
   }
@@ -74,16 +73,18 @@ Result<void> remove(Core& core, Node& directory, std::string_view name, What wha
 }  // namespace
 
 Result<NodeRef> node_of_name(Core& core, Node& directory, std::string_view name) {
-  InodeNo number;
-  {
-    SharedLock lock(directory.lock);
-    number = TRY(find_name(core, directory, name)).inode;
-  }
+  SharedLock lock(directory.lock);
+  const InodeNo number = TRY(find_name(core, directory, name)).inode;
   Result<NodeRef> node = core.nodes->get(number);
   if (!node && node.error().code == Errc::kNotFound) {
     return fail(Errc::kCorrupt, "directory: a name of an inode in no use", number.value());
   }
   return node;
+}
+
+Result<bool> is_current(Core& core, const Node& node) {
+  if (node.inode.links != 0) return true;
+  return TRY(core.nodes->get(node.number)).get() == &node;
 }
 
 Result<void> remove_file(Core& core, Node& directory, std::string_view name) {

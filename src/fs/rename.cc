@@ -32,6 +32,11 @@ bool is_dots(std::string_view name) {
   return name == "." || name == "..";
 }
 
+bool is_directory(const Node& node) {
+  SharedLock lock(node.lock);
+  return node.inode.is(InodeType::kDirectory);
+}
+
 // Whether `below` lies in `above`, or is it.  The tree does not change meanwhile (rename_lock).
 Result<bool> lies_in(Core& core, Node& below, const Node& above) {
   InodeNo at = below.number;
@@ -47,10 +52,12 @@ Result<bool> lies_in(Core& core, Node& below, const Node& above) {
 
 Result<void> check_not_into_itself(Core& core, const Parties& parties, RenameHow how) {
   if (!parties.is_across()) return {};
-  if (TRY(lies_in(core, parties.to_directory, parties.source))) {
+  if (is_directory(parties.source) &&
+      TRY(lies_in(core, parties.to_directory, parties.source))) {
     return fail(Errc::kInvalid, "rename: a directory into itself", parties.source.number.value());
   }
-  if (!parties.has_target() || !TRY(lies_in(core, parties.from_directory, parties.target))) {
+  if (!parties.has_target() || !is_directory(parties.target) ||
+      !TRY(lies_in(core, parties.from_directory, parties.target))) {
     return {};
   }
   return how == RenameHow::kExchange
@@ -197,12 +204,7 @@ class Move {
     } else {
       --target_.inode.links;
     }
-    add_orphan(handle);
-  }
-
-  // The reference is the same node as `target_`, which the analysis cannot see.
-  void add_orphan(Handle& handle) NO_THREAD_SAFETY_ANALYSIS {
-    if (target_.inode.links == 0) core_.orphans->add(handle, parties_.target_ref);
+    if (target_.inode.links == 0) core_.orphans->add(handle, target_);
   }
 
   void store_all(Handle& handle) REQUIRES(from_.lock, to_.lock, source_.lock, target_.lock) {
@@ -225,9 +227,10 @@ class Move {
   const bool is_exchange_;
 };
 
-// False: a name stands for another inode now.
+// False: a name stands for another inode now.  The analysis does not see that the nodes of Move
+// are those that are locked here.
 Result<bool> move_locked(Core& core, const Parties& parties, RenamePlace from, RenamePlace to,
-                         RenameHow how) {
+                         RenameHow how) NO_THREAD_SAFETY_ANALYSIS {
   Move move(core, parties, how);
   LockFour lock(parties.from_directory, parties.to_directory, parties.source, parties.target);
   const bool takes_from_target = parties.has_target();
@@ -238,6 +241,9 @@ Result<bool> move_locked(Core& core, const Parties& parties, RenamePlace from, R
   places.to = TRY(look_for_name(core, parties.to_directory, to.name));
   if (!stands_for(places.from, parties.source_ref.get()) ||
       !stands_for(places.to, parties.target_ref.get())) {
+    return false;
+  }
+  if (!TRY(is_current(core, parties.source)) || !TRY(is_current(core, parties.target))) {
     return false;
   }
   TRY(move.check(how));

@@ -12,14 +12,26 @@ namespace {
 struct Form {
   const char* name;
   const char* mke2fs;
-  const char* size = "24M";
+  const char* hash = nullptr;
 };
+
+std::vector<std::uint8_t> image_of(const Form& form) {
+  testing::ImageOptions options;
+  options.mke2fs = form.mke2fs;
+  options.size = "24M";
+  const testing::E2fsImage image(options);
+  EXPECT_TRUE(image.is_made()) << image.log();
+  if (form.hash != nullptr) {
+    image.debugfs(std::string("set_super_value def_hash_version ") + form.hash + "\n", true);
+  }
+  return image.bytes();
+}
 
 class Names : public ::testing::TestWithParam<Form> {
  protected:
   void SetUp() override {
     SKIP_WITHOUT_TOOL("mke2fs");
-    disk_ = std::make_unique<TestMount>(GetParam().mke2fs, GetParam().size);
+    disk_ = std::make_unique<TestMount>(image_of(GetParam()));
     disk_->mount();
     root_ = *core().nodes->get(kRootInode);
   }
@@ -170,8 +182,8 @@ INSTANTIATE_TEST_SUITE_P(
                       Form{"linear", "-b 1024 -N 4096 -O ^dir_index"},
                       Form{"notypes", "-b 1024 -N 4096 -O ^filetype"},
                       Form{"largedir", "-b 1024 -N 4096 -O large_dir"},
-                      Form{"tea", "-b 1024 -N 4096 -E hash_alg=tea"},
-                      Form{"legacy", "-b 4096 -N 4096 -E hash_alg=legacy"},
+                      Form{"tea", "-b 1024 -N 4096", "tea"},
+                      Form{"legacy", "-b 4096 -N 4096", "legacy"},
                       Form{"newer", "-b 1024 -N 4096 -O orphan_file,metadata_csum_seed"}),
     [](const auto& form) { return std::string(form.param.name); });
 

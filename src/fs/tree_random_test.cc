@@ -44,7 +44,7 @@ class RandomTree {
     history_ = {model_.words()};
   }
   void remount() {
-    open_.clear();
+    while (!open_.empty()) close_one();
     disk_.remount();
     ASSERT_TRUE(is_clean(disk_.unmounted_image()));
     const TreeWords there = ImageTree(disk_.unmounted_image()).words();
@@ -64,7 +64,7 @@ class RandomTree {
                           << difference(history_.back(), there);
   }
   void end() {
-    open_.clear();
+    while (!open_.empty()) close_one();
     disk_.unmount();
     ASSERT_TRUE(is_clean(disk_.device.bytes()));
     ASSERT_EQ(difference(model_.words(), ImageTree(disk_.device.bytes()).words()), "");

@@ -3,7 +3,7 @@
 
 #include <set>
 
-#include "fs/test_support.h"
+#include "tests/support/mounted_image.h"
 #include "fs/tree_model.h"
 
 namespace powercut::fs {

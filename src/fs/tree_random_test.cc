@@ -4,7 +4,7 @@
 
 #include <deque>
 
-#include "fs/test_support.h"
+#include "tests/support/mounted_image.h"
 #include "fs/tree_model.h"
 
 namespace powercut::fs {

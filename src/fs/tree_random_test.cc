@@ -4,6 +4,7 @@
 
 #include <deque>
 
+#include "tests/support/long_form.h"
 #include "tests/support/mounted_image.h"
 #include "fs/tree_model.h"
 
@@ -272,6 +273,11 @@ class RandomTree {
   std::deque<NodeRef> open_;
 };
 
+constexpr const char* kForms[] = {"-b 4096 -N 2048", "-b 1024 -N 2048",
+                                  "-b 1024 -N 2048 -O orphan_file,metadata_csum_seed",
+                                  "-b 2048 -N 2048 -I 128 -O ^metadata_csum,^64bit",
+                                  "-b 1024 -N 2048 -O ^dir_index"};
+
 void run(const std::string& mke2fs, std::uint64_t seed, int steps) {
   SKIP_WITHOUT_TOOL("mke2fs");
   RandomTree tree(mke2fs, seed);
@@ -287,11 +293,19 @@ void run(const std::string& mke2fs, std::uint64_t seed, int steps) {
   tree.end();
 }
 
-TEST(RandomTrees, Blocks4k) { run("-b 4096 -N 2048", 1, 1200); }
-TEST(RandomTrees, Blocks1k) { run("-b 1024 -N 2048", 2, 1200); }
-TEST(RandomTrees, OrphanFile) { run("-b 1024 -N 2048 -O orphan_file,metadata_csum_seed", 3, 1200); }
-TEST(RandomTrees, NoChecksums) { run("-b 2048 -N 2048 -I 128 -O ^metadata_csum,^64bit", 4, 1200); }
-TEST(RandomTrees, Linear) { run("-b 1024 -N 2048 -O ^dir_index", 5, 1200); }
+TEST(RandomTrees, ManySeeds) {
+  if (!testing::is_long_form()) GTEST_SKIP() << "the long form";
+  for (std::uint64_t seed = 100; seed < 130; ++seed) {
+    run(kForms[seed % std::size(kForms)], seed, 3000);
+    if (::testing::Test::HasFatalFailure()) return;
+  }
+}
+
+TEST(RandomTrees, Blocks4k) { run(kForms[0], 1, 1200); }
+TEST(RandomTrees, Blocks1k) { run(kForms[1], 2, 1200); }
+TEST(RandomTrees, OrphanFile) { run(kForms[2], 3, 1200); }
+TEST(RandomTrees, NoChecksums) { run(kForms[3], 4, 1200); }
+TEST(RandomTrees, Linear) { run(kForms[4], 5, 1200); }
 
 }  // namespace
 }  // namespace powercut::fs

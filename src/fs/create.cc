@@ -210,8 +210,8 @@ Result<void> make_link(Core& core, const NodeRef& node, Node& directory, std::st
   NamePlace place = TRY(look_for_name(core, directory, name));
   if (place.found) return fail_with(Errc::kExists, "name", name, directory.number.value());
   TRY(prepare_add(core, directory, place));
-  Handle handle = TRY(core.start(sum_of(add_name_credits(core, directory, place), kStoreCredits,
-                                        kStoreCredits)));
+  Handle handle = TRY(
+      core.start(sum_of(add_name_credits(core, directory, place), kStoreCredits, kStoreCredits)));
   TRY(add_name(core, handle, directory, place, linked.number,
                file_type_of(core.shape, linked.inode.type())));
   ++linked.inode.links;

@@ -31,8 +31,7 @@ Result<Handle> remove_from(Core& core, Node& node, FileBlock from, Credits extra
 Result<void> zero_tail(Core& core, Handle& handle, Node& node) REQUIRES(node.lock) {
   const auto used = static_cast<std::uint32_t>(node.inode.size % core.block_bytes());
   if (used == 0 || !has_tree(node.inode)) return {};
-  const MappedRun run =
-      TRY(find_run(core, node, FileBlock(node.inode.size / core.block_bytes())));
+  const MappedRun run = TRY(find_run(core, node, FileBlock(node.inode.size / core.block_bytes())));
   if (run.kind != MappedRun::Kind::kWritten) return {};
   const BufferRef buffer = TRY(core.buffers->get(run.device));
   handle.change(buffer, [&](MutableBytes block) {

@@ -89,8 +89,7 @@ Result<SpaceClaim> claim_first_block(const Core& core, const Node& parent);
 // Errors: those of the device (nothing changed).
 Result<void> begin_directory(Core& core, Handle& handle, Node& directory, InodeNo parent,
                              SpaceClaim& claim) REQUIRES(directory.lock);
-Result<bool> is_empty_directory(Core& core, const Node& directory)
-    REQUIRES_SHARED(directory.lock);
+Result<bool> is_empty_directory(Core& core, const Node& directory) REQUIRES_SHARED(directory.lock);
 
 struct ListedName {
   std::string name;

@@ -143,8 +143,7 @@ Result<std::vector<RecordAt>> records_of(Bytes block, BlockNo place, const Direc
   RecordAt record;
   while (records.next(record)) {
     if (record.inode.value() != 0 && !is_legal(record.name)) {
-      return fail(Errc::kCorrupt, "directory block: a name with '/' or a zero byte",
-                  place.value());
+      return fail(Errc::kCorrupt, "directory block: a name with '/' or a zero byte", place.value());
     }
     all.push_back(record);
   }

@@ -68,7 +68,8 @@ struct BlockLook {
   std::optional<std::uint32_t> room_at;  // the first record with room for the name
   bool has_room_packed = false;          // whether there is room if the records are moved together
 };
-// Looks for `name`, and for room for it.  `place`: the block's number.  Errors: kChecksum, kCorrupt.
+// Looks for `name`, and for room for it.  `place`: the block's number.  Errors: kChecksum,
+// kCorrupt.
 Result<BlockLook> look_in_block(Bytes block, BlockNo place, const DirectoryForm& form,
                                 std::string_view name);
 // Every record, unused ones too.  Errors: kChecksum, kCorrupt (also a name with '/' or zero).

@@ -35,7 +35,8 @@ bool has_checksum(Bytes block, const IndexFrame& frame, const DirectoryForm& for
   const std::size_t tail_at = frame.slots_at + frame.limit * kSlotBytes;
   disk::HtreeTail tail;
   std::memcpy(&tail, block.data() + tail_at, sizeof(tail));
-  std::uint32_t crc = crc32c(form.owner.seed, block.first(frame.slots_at + frame.count * kSlotBytes));
+  std::uint32_t crc =
+      crc32c(form.owner.seed, block.first(frame.slots_at + frame.count * kSlotBytes));
   crc = crc32c(crc, bytes_of(tail.reserved));
   return crc32c(crc, bytes_of(Le32(0))) == tail.checksum.value();
 }
@@ -153,8 +154,7 @@ std::size_t level_with_next(const IndexPath& path) {
 }  // namespace
 
 DirectoryForm form_of(const Core& core, const Node& directory) {
-  return {&core.shape,
-          OwnerSeed::make(core.shape, directory.number, directory.inode.generation)};
+  return {&core.shape, OwnerSeed::make(core.shape, directory.number, directory.inode.generation)};
 }
 
 std::uint64_t block_count_of(const Core& core, const Node& directory) {

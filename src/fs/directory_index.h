@@ -55,8 +55,8 @@ Result<BufferRef> read_leaf(Core& core, const Node& directory, const IndexPath& 
     REQUIRES_SHARED(directory.lock);
 
 struct NextLeaf {
-  bool is_there = false;        // else the path was at the last
-  std::uint32_t hash = 0;       // where it begins, without the lowest bit
+  bool is_there = false;         // else the path was at the last
+  std::uint32_t hash = 0;        // where it begins, without the lowest bit
   bool is_continuation = false;  // names of that hash began in the leaf before
 };
 // What follows the leaf of the path.

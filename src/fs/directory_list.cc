@@ -21,7 +21,6 @@ struct KeyedName {
   RecordAt record;
 };
 
-
 Result<std::uint64_t> key_of(std::string_view name, DirectoryHash hash_version,
                              const Superblock& shape) {
   if (name == ".") return std::uint64_t{0};

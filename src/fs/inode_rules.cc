@@ -15,8 +15,8 @@ constexpr std::uint32_t kManyLinks = 1;  // with dir_nlink: more than can be cou
 // s u c S d A and so on, as chattr(1) names them; FS_*_FL of linux/fs.h.
 constexpr std::uint32_t kNoDumpFlag = 0x40, kNoAtimeFlag = 0x80, kDirSyncFlag = 0x10000,
                         kTopDirFlag = 0x20000, kProjectFlag = 0x20000000;
-constexpr std::uint32_t kInheritedFlags = 0x1 | 0x2 | 0x8 | kNoDumpFlag | kNoAtimeFlag | 0x4000 |
-                                          0x8000 | kDirSyncFlag | kProjectFlag;
+constexpr std::uint32_t kInheritedFlags =
+    0x1 | 0x2 | 0x8 | kNoDumpFlag | kNoAtimeFlag | 0x4000 | 0x8000 | kDirSyncFlag | kProjectFlag;
 
 std::uint32_t inherited_flags(std::uint32_t of_directory, InodeType type) {
   const std::uint32_t flags = of_directory & kInheritedFlags;

@@ -3,8 +3,8 @@
 
 #include <set>
 
-#include "tests/support/mounted_image.h"
 #include "fs/tree_model.h"
+#include "tests/support/mounted_image.h"
 
 namespace powercut::fs {
 namespace {
@@ -82,8 +82,7 @@ class Names : public ::testing::TestWithParam<Form> {
     if (moved == model_.end()) moved = model_.begin();
     const std::string name = draw_name(), from = moved->first;
     const std::uint32_t inode = moved->second;
-    const auto done =
-        rename(core(), {*directory_, from}, {*directory_, name}, RenameHow::kReplace);
+    const auto done = rename(core(), {*directory_, from}, {*directory_, name}, RenameHow::kReplace);
     ASSERT_TRUE(done) << error_words(done.error());
     model_.erase(from);
     model_[name] = inode;
@@ -198,8 +197,10 @@ TEST(ManyNames, IndexOfTwoLevels) {
   const NodeRef one = *make_file(core, *many, "first", {});
   int made = 0;
   for (int i = 0; i < 12000; ++i) {
-    const auto node = make_file(core, *many, "a name that is rather long, to fill blocks: " +
-                                                 std::to_string(i) + std::string(80, '.'), {});
+    const auto node = make_file(
+        core, *many,
+        "a name that is rather long, to fill blocks: " + std::to_string(i) + std::string(80, '.'),
+        {});
     ASSERT_TRUE(node) << error_words(node.error()) << " after " << i;
     ++made;
   }

@@ -84,8 +84,8 @@ Result<void> close_node(Core& core, const NodeRef& node);
 
 struct Status {
   InodeNo number;
-  Inode inode;                     // as it is
-  DeviceNumber device;             // of a device
+  Inode inode;          // as it is
+  DeviceNumber device;  // of a device
   std::uint64_t allocated_bytes = 0;
 };
 Status status_of(const Core& core, Node& node);

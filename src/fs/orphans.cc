@@ -116,9 +116,8 @@ void Orphans::write_slot(Handle& handle, InFile where, InodeNo value) {
   slots.block.slots[where.slot] = value;
   const OrphanBlock& block = slots.block;
   const BlockNo place = slots.buffer->number();
-  handle.change(slots.buffer, [&](MutableBytes bytes) {
-    block.encode(bytes, place, file_owner_, core_.shape);
-  });
+  handle.change(slots.buffer,
+                [&](MutableBytes bytes) { block.encode(bytes, place, file_owner_, core_.shape); });
 }
 
 void Orphans::add_to_list(Handle& handle, const NodeRef& node) {
@@ -159,9 +158,8 @@ void Orphans::remove_from_list(Handle& handle, const Listed& gone) {
     return;
   }
   head_ = gone.older;
-  change_superblock(core_, handle, [&](Superblock& superblock) {
-    superblock.last_orphan = InodeNo(gone.older);
-  });
+  change_superblock(core_, handle,
+                    [&](Superblock& superblock) { superblock.last_orphan = InodeNo(gone.older); });
 }
 
 void Orphans::set_next(Handle& handle, const Listed& listed, std::uint32_t next) {

@@ -10,8 +10,7 @@ namespace {
 
 enum class What : std::uint8_t { kFile, kDirectory };
 
-Result<void> check_removable(Core& core, const Node& node, What what)
-    REQUIRES_SHARED(node.lock) {
+Result<void> check_removable(Core& core, const Node& node, What what) REQUIRES_SHARED(node.lock) {
   const std::uint64_t number = node.number.value();
   const bool is_directory = node.inode.is(InodeType::kDirectory);
   if (what == What::kFile && is_directory) {

@@ -52,8 +52,7 @@ Result<bool> lies_in(Core& core, Node& below, const Node& above) {
 
 Result<void> check_not_into_itself(Core& core, const Parties& parties, RenameHow how) {
   if (!parties.is_across()) return {};
-  if (is_directory(parties.source) &&
-      TRY(lies_in(core, parties.to_directory, parties.source))) {
+  if (is_directory(parties.source) && TRY(lies_in(core, parties.to_directory, parties.source))) {
     return fail(Errc::kInvalid, "rename: a directory into itself", parties.source.number.value());
   }
   if (!parties.has_target() || !is_directory(parties.target) ||
@@ -116,8 +115,8 @@ class Move {
         target_(parties.target),
         is_exchange_(how == RenameHow::kExchange) {}
 
-  Result<void> check(RenameHow how) REQUIRES_SHARED(from_.lock, to_.lock, source_.lock,
-                                                    target_.lock) {
+  Result<void> check(RenameHow how)
+      REQUIRES_SHARED(from_.lock, to_.lock, source_.lock, target_.lock) {
     TRY(check_movable(source_));
     if (parties_.has_target()) {
       if (how == RenameHow::kNoReplace) return fail(Errc::kExists, "rename: the new name");
@@ -134,8 +133,8 @@ class Move {
     return {};
   }
 
-  Result<void> prepare(Places& places) REQUIRES_SHARED(from_.lock, to_.lock, source_.lock,
-                                                       target_.lock) {
+  Result<void> prepare(Places& places)
+      REQUIRES_SHARED(from_.lock, to_.lock, source_.lock, target_.lock) {
     if (!parties_.has_target()) TRY(prepare_add(core_, to_, places.to));
     if (!parties_.is_across()) return {};
     places.source_parent = TRY(place_of_parent(core_, source_));

@@ -31,8 +31,8 @@ Result<std::optional<AttributeChange>> plan_acl_mode(Core& core, const Node& nod
 }
 
 void set_permissions(Inode& inode, std::uint16_t permissions) {
-  inode.mode = static_cast<std::uint16_t>((inode.mode & ~kPermissionBits) |
-                                          (permissions & kPermissionBits));
+  inode.mode =
+      static_cast<std::uint16_t>((inode.mode & ~kPermissionBits) | (permissions & kPermissionBits));
 }
 
 void set_owner(Inode& inode, const StatusChange& change) {
@@ -63,8 +63,7 @@ Result<void> read_inline_target(Core& core, const Node& node, std::string& targe
     REQUIRES_SHARED(node.lock) {
   const auto* area = reinterpret_cast<const char*>(node.inode.block_area.data());
   target.assign(area, kBlockAreaBytes);
-  const XattrBody body =
-      TRY(XattrBody::parse(node.stored, node.inode, node.number, core.shape));
+  const XattrBody body = TRY(XattrBody::parse(node.stored, node.inode, node.number, core.shape));
   for (const XattrEntry& entry : body.entries) {
     if (entry.is_inline_data()) target.append(entry.value.begin(), entry.value.end());
   }

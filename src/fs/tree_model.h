@@ -88,9 +88,9 @@ class ModelTree {
     for (const auto& [name, inode] : inodes_[at].names) {
       const std::string here = path + "/" + name;
       const ModelInode& one = inodes_[inode];
-      words[here] = words_of(one.type, one.permissions, one.uid, links(inode), one.target,
-                             one.attributes) +
-                    " as " + seen.try_emplace(inode, here).first->second;
+      words[here] =
+          words_of(one.type, one.permissions, one.uid, links(inode), one.target, one.attributes) +
+          " as " + seen.try_emplace(inode, here).first->second;
       if (is_directory(inode)) add_words(inode, here, words, seen);
     }
   }
@@ -100,8 +100,7 @@ class ModelTree {
 // Of an image that needs no recovery.
 class ImageTree {
  public:
-  explicit ImageTree(Bytes image)
-      : device_(std::vector<std::uint8_t>(image.begin(), image.end())) {
+  explicit ImageTree(Bytes image) : device_(std::vector<std::uint8_t>(image.begin(), image.end())) {
     auto opened = Volume::open(device_);
     EXPECT_TRUE(opened) << error_words(opened.error());
     volume_ = std::make_unique<Volume>(*opened);

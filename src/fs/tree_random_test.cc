@@ -4,9 +4,9 @@
 
 #include <deque>
 
+#include "fs/tree_model.h"
 #include "tests/support/long_form.h"
 #include "tests/support/mounted_image.h"
-#include "fs/tree_model.h"
 
 namespace powercut::fs {
 namespace {
@@ -229,8 +229,8 @@ class RandomTree {
     const std::string name = draw_existing(directory);
     if (!has(directory, name)) return;
     ModelInode& inode = model_[model_[directory].names[name]];
-    const std::string attribute = (random_.chance(1, 2) ? "trusted.a" : "security.b") +
-                                  std::to_string(random_.below(4));
+    const std::string attribute =
+        (random_.chance(1, 2) ? "trusted.a" : "security.b") + std::to_string(random_.below(4));
     const std::string value(random_.below(random_.chance(1, 5) ? 700 : 40), 'v');
     const NodeRef node = *lookup(core(), *node_of(directory), name);
     const auto* bytes = reinterpret_cast<const std::uint8_t*>(value.data());
@@ -273,10 +273,9 @@ class RandomTree {
   std::deque<NodeRef> open_;
 };
 
-constexpr const char* kForms[] = {"-b 4096 -N 2048", "-b 1024 -N 2048",
-                                  "-b 1024 -N 2048 -O orphan_file,metadata_csum_seed",
-                                  "-b 2048 -N 2048 -I 128 -O ^metadata_csum,^64bit",
-                                  "-b 1024 -N 2048 -O ^dir_index"};
+constexpr const char* kForms[] = {
+    "-b 4096 -N 2048", "-b 1024 -N 2048", "-b 1024 -N 2048 -O orphan_file,metadata_csum_seed",
+    "-b 2048 -N 2048 -I 128 -O ^metadata_csum,^64bit", "-b 1024 -N 2048 -O ^dir_index"};
 
 void run(const std::string& mke2fs, std::uint64_t seed, int steps) {
   SKIP_WITHOUT_TOOL("mke2fs");
@@ -301,11 +300,21 @@ TEST(RandomTrees, ManySeeds) {
   }
 }
 
-TEST(RandomTrees, Blocks4k) { run(kForms[0], 1, 1200); }
-TEST(RandomTrees, Blocks1k) { run(kForms[1], 2, 1200); }
-TEST(RandomTrees, OrphanFile) { run(kForms[2], 3, 1200); }
-TEST(RandomTrees, NoChecksums) { run(kForms[3], 4, 1200); }
-TEST(RandomTrees, Linear) { run(kForms[4], 5, 1200); }
+TEST(RandomTrees, Blocks4k) {
+  run(kForms[0], 1, 1200);
+}
+TEST(RandomTrees, Blocks1k) {
+  run(kForms[1], 2, 1200);
+}
+TEST(RandomTrees, OrphanFile) {
+  run(kForms[2], 3, 1200);
+}
+TEST(RandomTrees, NoChecksums) {
+  run(kForms[3], 4, 1200);
+}
+TEST(RandomTrees, Linear) {
+  run(kForms[4], 5, 1200);
+}
 
 }  // namespace
 }  // namespace powercut::fs

@@ -163,8 +163,7 @@ Result<std::vector<std::uint8_t>> get_attribute(Core& core, const Node& node,
   if (entry == nullptr) {
     return fail_with(Errc::kNotFound, "attribute", name, node.number.value());
   }
-  const bool is_acl =
-      entry->has(XattrIndex::kAclAccess) || entry->has(XattrIndex::kAclDefault);
+  const bool is_acl = entry->has(XattrIndex::kAclAccess) || entry->has(XattrIndex::kAclDefault);
   if (!is_acl) return entry->value;
   return TRY(Acl::parse(entry->value)).kernel_form();
 }

@@ -45,8 +45,7 @@ struct Attributes {
 Result<Attributes> read_attributes(Core& core, const Node& node) REQUIRES_SHARED(node.lock);
 
 // Errors: kNotFound; kUnsupported: its value is in an inode; as read_attributes().
-Result<std::vector<std::uint8_t>> get_attribute(Core& core, const Node& node,
-                                                std::string_view name)
+Result<std::vector<std::uint8_t>> get_attribute(Core& core, const Node& node, std::string_view name)
     REQUIRES_SHARED(node.lock);
 // In the order in which they are stored.
 Result<std::vector<std::string>> list_attributes(Core& core, const Node& node)
@@ -55,8 +54,6 @@ Result<std::vector<std::string>> list_attributes(Core& core, const Node& node)
 Result<std::optional<std::vector<std::uint8_t>>> stored_value(Core& core, const Node& node,
                                                               XattrIndex index)
     REQUIRES_SHARED(node.lock);
-
-
 
 // A change that was thought through before the handle: apply_attributes() cannot run out of room.
 struct AttributeChange {

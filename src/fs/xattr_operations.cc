@@ -16,8 +16,7 @@ bool is_acl(const AttributeName& name) {
 }
 
 // Whether such an inode may have it.
-Result<void> check_kind(const Node& node, const AttributeName& name)
-    REQUIRES_SHARED(node.lock) {
+Result<void> check_kind(const Node& node, const AttributeName& name) REQUIRES_SHARED(node.lock) {
   const Inode& inode = node.inode;
   const bool is_directory = inode.is(InodeType::kDirectory);
   if (is_index(name, XattrIndex::kUser) && !is_directory && !inode.is(InodeType::kRegular)) {

@@ -140,10 +140,9 @@ TEST_F(Xattrs, AccessAclAndMode) {
   EXPECT_EQ(status_of(core(), *node_).inode.mode & 0777u, 0644u);
   EXPECT_EQ(get(name), "error: not found");
   EXPECT_EQ(set(name, "no acl").error().code, Errc::kInvalid);
-  EXPECT_EQ(set_xattr(core(), *node_, "system.posix_acl_default", acl, SetMode::kEither)
-                .error()
-                .code,
-            Errc::kNotPermitted);
+  EXPECT_EQ(
+      set_xattr(core(), *node_, "system.posix_acl_default", acl, SetMode::kEither).error().code,
+      Errc::kNotPermitted);
 }
 
 TEST_F(Xattrs, DefaultAclIsInherited) {
@@ -153,8 +152,7 @@ TEST_F(Xattrs, DefaultAclIsInherited) {
                            {AclTag::kOwningGroup, 5, 0},
                            {AclTag::kMask, 7, 0},
                            {AclTag::kOther, 0, 0}});
-  ASSERT_TRUE(
-      set_xattr(core(), *directory, "system.posix_acl_default", acl, SetMode::kEither));
+  ASSERT_TRUE(set_xattr(core(), *directory, "system.posix_acl_default", acl, SetMode::kEither));
   node_ = *make_file(core(), *directory, "f", {.permissions = 0664, .umask = 077});
   EXPECT_EQ(status_of(core(), *node_).inode.mode & 0777u, 0660u);
   EXPECT_TRUE(get_xattr(core(), *node_, "system.posix_acl_access"));

@@ -169,7 +169,8 @@ std::uint32_t WritePiece::window_blocks(const Node& node, FileBlock end) const {
   return static_cast<std::uint32_t>(std::min(there, most));
 }
 
-Result<void> WritePiece::map_hole(Handle& handle, Node& node, const Segment& hole, FileBlock& mapped) {
+Result<void> WritePiece::map_hole(Handle& handle, Node& node, const Segment& hole,
+                                  FileBlock& mapped) {
   const FileBlock end = hole.file + hole.count;
   while (mapped < end) {
     const BlockGoal goal = TRY(goal_of(core_, node, mapped));

@@ -254,8 +254,8 @@ TEST(Mount, AFailedWriteStopsEverythingAndIsToldToTheNext) {
     EXPECT_TRUE(back == bytes || writes > 0);
     after.unmount();
     const auto outcome = fsck_of(after.device.bytes());
-    EXPECT_TRUE(outcome.status == 0 || outcome.output.find("file system with errors") !=
-                                           std::string::npos)
+    EXPECT_TRUE(outcome.status == 0 ||
+                outcome.output.find("file system with errors") != std::string::npos)
         << outcome.output;
   }
 }

@@ -37,7 +37,8 @@ inline testing::ShellOutcome fsck_of(Bytes image, const std::string& options = "
 inline ::testing::AssertionResult is_clean(Bytes image) {
   const auto outcome = fsck_of(image);
   if (outcome.status == 0) return ::testing::AssertionSuccess();
-  return ::testing::AssertionFailure() << "e2fsck -fn: " << outcome.status << "\n" << outcome.output;
+  return ::testing::AssertionFailure() << "e2fsck -fn: " << outcome.status << "\n"
+                                       << outcome.output;
 }
 
 struct TestMount {

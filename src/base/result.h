@@ -25,19 +25,19 @@
 namespace powercut {
 
 enum class Errc : std::uint8_t {
-  kIo,           // the operating system or a device refused
-  kCorrupt,      // stored bytes break a rule of their format
-  kChecksum,     // stored bytes do not match their checksum
-  kUnsupported,  // well-formed, but not understood here; refused by name
-  kNoSpace,      // no room left
-  kNotFound,     // nothing of that name
-  kExists,       // the name is taken
-  kReadOnly,     // a change was asked of something that may not change
-  kLimit,        // a bound of ours was reached
-  kAborted,      // stopped earlier, or interrupted
-  kInvalid,      // the caller's words (arguments, options) make no sense
-  kTimeout,      // a bounded wait ended without the thing waited for
-  kInUse,        // somebody else may be changing it: mounted, attached, locked
+  kIo,            // the operating system or a device refused
+  kCorrupt,       // stored bytes break a rule of their format
+  kChecksum,      // stored bytes do not match their checksum
+  kUnsupported,   // well-formed, but not understood here; refused by name
+  kNoSpace,       // no room left
+  kNotFound,      // nothing of that name
+  kExists,        // the name is taken
+  kReadOnly,      // a change was asked of something that may not change
+  kLimit,         // a bound of ours was reached
+  kAborted,       // stopped earlier, or interrupted
+  kInvalid,       // the caller's words (arguments, options) make no sense
+  kTimeout,       // a bounded wait ended without the thing waited for
+  kInUse,         // somebody else may be changing it: mounted, attached, locked
   kNotDirectory,  // a name in what is no directory
   kIsDirectory,   // a directory, where it must be none
   kNotEmpty,      // a directory that has names

@@ -79,7 +79,7 @@ Seen seen_by_linux(Bytes image, const std::string& work) {
   return seen;
 }
 
-class WithLinux : public ::testing::TestWithParam<const char*> {
+class TreeWithLinux : public ::testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
     SKIP_WITHOUT_TOOL("mke2fs");
@@ -114,7 +114,7 @@ void work_by_us(Core& core, const std::string& mark) {
   ASSERT_TRUE(make_special(core, *root, "fifo" + mark, InodeType::kFifo, {}, {}));
 }
 
-TEST_P(WithLinux, SeesOurTree) {
+TEST_P(TreeWithLinux, SeesOurTree) {
   TestMount disk(GetParam(), "24M");
   disk.mount();
   work_by_us(disk.core(), "a");
@@ -126,7 +126,7 @@ TEST_P(WithLinux, SeesOurTree) {
   EXPECT_TRUE(is_clean(seen.image));
 }
 
-TEST_P(WithLinux, TakesTurnsWithUs) {
+TEST_P(TreeWithLinux, TakesTurnsWithUs) {
   TestMount first(GetParam(), "24M");
   Seen seen = seen_by_linux(
       first.device.bytes(),
@@ -159,7 +159,7 @@ TEST_P(WithLinux, TakesTurnsWithUs) {
 }
 
 // An image that was cut under us is recovered by the kernel, with the orphans.
-TEST_P(WithLinux, RecoversOurs) {
+TEST_P(TreeWithLinux, RecoversOurs) {
   TestMount disk(GetParam(), "24M");
   disk.mount();
   work_by_us(disk.core(), "a");
@@ -178,7 +178,7 @@ TEST_P(WithLinux, RecoversOurs) {
   EXPECT_EQ(difference(ImageTree(disk.device.bytes()).words(), seen.words), "");
 }
 
-INSTANTIATE_TEST_SUITE_P(Forms, WithLinux,
+INSTANTIATE_TEST_SUITE_P(Forms, TreeWithLinux,
                          ::testing::Values("-b 1024 -N 8192", "-b 4096 -N 8192",
                                            "-b 1024 -N 8192 -O orphan_file,metadata_csum_seed",
                                            "-b 2048 -N 8192 -O ^metadata_csum"));

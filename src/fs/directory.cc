@@ -144,6 +144,9 @@ Result<NamePlace> look_for_name(Core& core, const Node& directory, std::string_v
     return fail_with(Errc::kUnsupported, "directory: changes", "inline_data",
                      directory.number.value());
   }
+  if (directory.inode.size % core.block_bytes() != 0) {
+    return fail(Errc::kCorrupt, "directory: its size", directory.number.value());
+  }
   if (directory.inode.has(InodeFlag::kIndexed) && !core.shape.has(Ext4Compat::kDirIndex)) {
     return fail(Errc::kUnsupported, "directory: an index without the feature dir_index",
                 directory.number.value());

@@ -199,6 +199,38 @@ Result<HtreeRoot> dots_of(Core& core, const Node& directory, const BufferRef& fi
   return root;
 }
 
+// Whether a leaf that is to be split holds what the index says: what is written must not be worse
+// than what was found.
+Result<void> check_leaf(const NamePlace& place, const DirectoryForm& form) {
+  const IndexPath& path = *place.index;
+  const BlockNo block = place.room_buffer->number();
+  const Content content = place.room_buffer->snapshot();
+  const auto names = names_by_hash(content.bytes(), form, path.hash_version);
+  if (names.size() < kTwoLeaves) {
+    return fail(Errc::kCorrupt, "directory block: full, with less than two names", block.value());
+  }
+  if (names.front().hash < path.leaf_from || names.back().hash > path.leaf_to) {
+    return fail(Errc::kCorrupt, "directory block: a name out of its hashes", block.value());
+  }
+  return {};
+}
+
+Result<void> check_two_names(const NamePlace& place, const DirectoryForm& form,
+                             std::uint8_t hash_version) {
+  const DirectoryHash hash = TRY(known_hash(hash_version, *form.shape));
+  const Content content = place.room_buffer->snapshot();
+  if (names_by_hash(content.bytes(), form, hash).size() >= kTwoLeaves) return {};
+  return fail(Errc::kCorrupt, "directory block: full, with less than two names",
+              place.room_buffer->number().value());
+}
+
+Result<void> check_root(Core& core, const NamePlace& place, const DirectoryForm& form) {
+  const BufferRef& root = place.index->frames.front().buffer;
+  const Content content = root->snapshot();
+  TRY(HtreeRoot::parse(content.bytes(), root->number(), form.owner, core.shape));
+  return {};
+}
+
 void grow_size(Core& core, Node& directory, std::uint32_t blocks) REQUIRES(directory.lock) {
   directory.inode.size += std::uint64_t{blocks} * core.block_bytes();
 }
@@ -213,9 +245,14 @@ Result<void> prepare_add(Core& core, const Node& directory, NamePlace& place) {
   }
   if (place.has_room_packed) return {};
   if (place.index) {
+    const DirectoryForm form = form_of(core, directory);
+    TRY(check_root(core, place, form));
+    TRY(set_leaf_range(core, directory, *place.index));
+    TRY(check_leaf(place, form));
     place.new_blocks = 1 + TRY(index_blocks_needed(core, *place.index));
   } else if (becomes_htree(core, directory)) {
-    TRY(dots_of(core, directory, place.room_buffer));
+    const HtreeRoot dots = TRY(dots_of(core, directory, place.room_buffer));
+    TRY(check_two_names(place, form_of(core, directory), dots.hash_version));
     place.new_blocks = kTwoLeaves;
   } else {
     place.new_blocks = 1;

@@ -208,6 +208,21 @@ Result<NextLeaf> peek_next_leaf(Core&, const Node&, const IndexPath& path) {
   return NextLeaf{true, hash & ~kContinues, (hash & kContinues) != 0};
 }
 
+Result<void> set_leaf_range(Core& core, const Node& directory, IndexPath& path) {
+  // The lowest frame in which the chosen slot says a hash: the first ones say none.
+  path.leaf_from = 0;
+  for (std::size_t level = path.frames.size(); level-- > 0;) {
+    const IndexFrame& frame = path.frames[level];
+    if (frame.chosen == 0) continue;
+    const Content content = frame.buffer->snapshot();
+    path.leaf_from = hash_at(content.bytes(), frame, frame.chosen) & ~kContinues;
+    break;
+  }
+  const NextLeaf next = TRY(peek_next_leaf(core, directory, path));
+  path.leaf_to = next.is_there ? next.hash : ~0u;
+  return {};
+}
+
 Result<bool> to_next_leaf(Core& core, const Node& directory, IndexPath& path) {
   const std::size_t level = level_with_next(path);
   if (level == path.frames.size()) return false;

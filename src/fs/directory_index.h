@@ -31,7 +31,8 @@ struct IndexPath {
   std::vector<IndexFrame> frames;
   DirectoryHash hash_version{};
   NameHash hash;
-  std::uint64_t leaves_left = 0;  // how often next_leaf() may go on
+  std::uint64_t leaves_left = 0;               // how often to_next_leaf() may go on
+  std::uint32_t leaf_from = 0, leaf_to = ~0u;  // hashes that its leaf may have: set_leaf_range()
 
   const IndexFrame& lowest() const { return frames.back(); }
 };
@@ -61,6 +62,9 @@ struct NextLeaf {
 };
 // What follows the leaf of the path.
 Result<NextLeaf> peek_next_leaf(Core& core, const Node& directory, const IndexPath& path)
+    REQUIRES_SHARED(directory.lock);
+// Says which hashes the leaf of the path may have, both ends included.
+Result<void> set_leaf_range(Core& core, const Node& directory, IndexPath& path)
     REQUIRES_SHARED(directory.lock);
 // Moves the path there; false if it was at the last leaf.  Errors: as path_to_hash().
 Result<bool> to_next_leaf(Core& core, const Node& directory, IndexPath& path)

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "fs/tree_model.h"
+#include "tests/support/long_form.h"
 #include "tests/support/mounted_image.h"
 
 namespace powercut::fs {
@@ -186,25 +187,56 @@ INSTANTIATE_TEST_SUITE_P(
                       Form{"newer", "-b 1024 -N 4096 -O orphan_file,metadata_csum_seed"}),
     [](const auto& form) { return std::string(form.param.name); });
 
-// So many that the index has a second level, and names whose hashes are alike.
-TEST(ManyNames, IndexOfTwoLevels) {
+// Links of one file, so that only names take room; long ones, so that few fit into a block.
+int link_until_full(TestMount& disk, int most) {
+  Core& core = disk.core();
+  const NodeRef root = *core.nodes->get(kRootInode);
+  const NodeRef many = *make_directory(core, *root, "many", {});
+  const NodeRef one = *make_file(core, *root, "one", {});
+  for (int i = 0; i < most; ++i) {
+    const std::string number = std::to_string(i);
+    const auto made = make_link(core, one, *many, number + std::string(250 - number.size(), '.'));
+    if (made) continue;
+    EXPECT_EQ(made.error().code, Errc::kNoSpace) << error_words(made.error());
+    return i;
+  }
+  return most;
+}
+
+TEST(ManyNames, AnIndexOfTwoLevelsThatIsFull) {
   SKIP_WITHOUT_TOOL("mke2fs");
-  TestMount disk("-b 1024 -N 16384 -O large_dir", "64M");
+  TestMount disk("-b 1024 -N 64", "64M");
+  disk.mount();
+  const int names = link_until_full(disk, 60000);
+  EXPECT_GT(names, 15000);
+  EXPECT_LT(names, 60000);
+  disk.unmount();
+  EXPECT_TRUE(is_clean(disk.device.bytes()));
+}
+
+TEST(ManyNames, AnIndexOfThreeLevels) {
+  SKIP_WITHOUT_TOOL("mke2fs");
+  TestMount disk("-b 1024 -N 64 -O large_dir", "64M");
+  disk.mount();
+  EXPECT_EQ(link_until_full(disk, 60000), 60000);
+  disk.unmount();
+  EXPECT_TRUE(is_clean(disk.device.bytes()));
+}
+
+TEST(ManyNames, MoreDirectoriesThanAreCounted) {
+  if (!testing::is_long_form()) GTEST_SKIP() << "the long form";
+  SKIP_WITHOUT_TOOL("mke2fs");
+  TestMount disk("-b 1024 -N 70000", "160M");
   disk.mount();
   Core& core = disk.core();
   const NodeRef root = *core.nodes->get(kRootInode);
   const NodeRef many = *make_directory(core, *root, "many", {});
-  const NodeRef one = *make_file(core, *many, "first", {});
-  int made = 0;
-  for (int i = 0; i < 12000; ++i) {
-    const auto node = make_file(
-        core, *many,
-        "a name that is rather long, to fill blocks: " + std::to_string(i) + std::string(80, '.'),
-        {});
-    ASSERT_TRUE(node) << error_words(node.error()) << " after " << i;
-    ++made;
+  for (int i = 0; i < 65100; ++i) {
+    const auto made = make_directory(core, *many, std::to_string(i), {});
+    ASSERT_TRUE(made) << error_words(made.error()) << " after " << i;
   }
-  EXPECT_EQ(made, 12000);
+  EXPECT_EQ(status_of(core, *many).inode.links, 1u);
+  ASSERT_TRUE(remove_directory(core, *many, "7"));
   disk.unmount();
   EXPECT_TRUE(is_clean(disk.device.bytes()));
 }

@@ -92,13 +92,15 @@ void work_by_us(Core& core, const std::string& mark) {
   const NodeRef root = *core.nodes->get(kRootInode);
   const NodeRef many = *make_directory(core, *root, "many" + mark, {.permissions = 02755});
   for (int i = 0; i < 700; ++i) {
-    const std::string name = mark + std::to_string(i) + std::string(i % 90, 'x');
+    const std::string name =
+        mark + std::to_string(i) + std::string(static_cast<std::size_t>(i % 90), 'x');
     const auto made = make_file(core, *many, name, {.permissions = 0640, .uid = 12});
     ASSERT_TRUE(made) << error_words(made.error());
   }
   const NodeRef below = *make_directory(core, *many, "below", {});
   for (int i = 0; i < 200; i += 2) {
-    const std::string name = mark + std::to_string(i) + std::string(i % 90, 'x');
+    const std::string name =
+        mark + std::to_string(i) + std::string(static_cast<std::size_t>(i % 90), 'x');
     ASSERT_TRUE(rename(core, {*many, name}, {*below, "moved" + name}, RenameHow::kReplace));
   }
   ASSERT_TRUE(rename(core, {*many, "below"}, {*root, "up" + mark}, RenameHow::kNoReplace));

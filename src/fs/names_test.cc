@@ -34,6 +34,8 @@ class Names : public ::testing::TestWithParam<Form> {
     SKIP_WITHOUT_TOOL("mke2fs");
     disk_ = std::make_unique<TestMount>(image_of(GetParam()));
     disk_->mount();
+    const bool is_usual = core().shape.hash_version == static_cast<int>(DirectoryHash::kHalfMd4);
+    ASSERT_EQ(is_usual, GetParam().hash == nullptr);
     root_ = *core().nodes->get(kRootInode);
   }
   void TearDown() override {

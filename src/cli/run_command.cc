@@ -22,12 +22,16 @@ struct RunWords {
   bool is_unexplored = false;
   // On the running kernel only.
   bool hands_over_device = false, is_allocated = false, is_unchecked = false;
+  unsigned external_journal_mib = 0;
   double write_delay_us = 0;
   unsigned block_bytes = 512;
 
   std::string repeated() const {
     std::string text = vm.repeated();
     if (hands_over_device) text += " --device";
+    if (external_journal_mib != 0) {
+      text += fmt::format(" --external-journal {}", external_journal_mib);
+    }
     if (is_allocated) text += " --allocate";
     if (is_unchecked) text += " --no-check";
     if (write_delay_us > 0) text += fmt::format(" --write-delay-us {}", write_delay_us);
@@ -106,6 +110,10 @@ Result<lab::HostRunOptions> host_options(const RunWords& words) {
   options.disk_bytes = std::uint64_t{words.vm.disk_mib} << 20;
   options.block_bytes = words.block_bytes;
   options.journal_mib = words.vm.journal_mib;
+  if (words.external_journal_mib != 0) {
+    options.has_external_journal = true;
+    options.journal_mib = words.external_journal_mib;
+  }
   options.mkfs_options = words.vm.mkfs_options;
   options.is_allocated = words.is_allocated;
   options.is_judged = !words.is_unchecked;
@@ -187,6 +195,13 @@ void add_run(CommandLine& line) {
   command->add_option("--sector", words->block_bytes, "the smallest unit of the disk, bytes")
       ->check(CLI::IsMember({512, 1024, 2048, 4096}))
       ->excludes(kernel);
+  command
+      ->add_option("--external-journal", words->external_journal_mib,
+                   "the journal is a device of its own, of so many MiB and with a cache of its own")
+      ->check(CLI::Range(4, 4096))
+      ->excludes(kernel)
+      ->excludes(command->get_option("--device"))
+      ->excludes(command->get_option("--journal-size"));
   command
       ->add_flag("--allocate", words->is_allocated,
                  "take the disk's storage at the start, not as it is written")

@@ -19,7 +19,7 @@
 namespace powercut {
 namespace {
 
-constexpr fuse_ino_t kFileInode = 2;
+constexpr fuse_ino_t kFileInode = 2, kSecondInode = 3;
 constexpr double kForever = 1e6;    // seconds that the kernel may believe an answer
 constexpr unsigned kUnderWay = 64;  // requests that the kernel sends without waiting
 constexpr int kReceivedMost = 256;  // in one turn, so that changes are finished, too
@@ -65,26 +65,29 @@ struct FuseFile::Calls {
   }
 
   static void lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
-    if (parent != FUSE_ROOT_ID || std::strcmp(name, kName) != 0) {
+    const FuseFile& file = file_of(request);
+    const bool is_first = std::strcmp(name, kName) == 0;
+    const bool is_second = file.options_.second_at != 0 && std::strcmp(name, kSecondName) == 0;
+    if (parent != FUSE_ROOT_ID || (!is_first && !is_second)) {
       fuse_reply_err(request, ENOENT);
       return;
     }
     fuse_entry_param entry{};
-    entry.ino = kFileInode;
+    entry.ino = is_first ? kFileInode : kSecondInode;
     entry.attr_timeout = entry.entry_timeout = kForever;
-    entry.attr = status_of(kFileInode, file_of(request).service_.size_bytes());
+    entry.attr = status_of(entry.ino, file.range_of(entry.ino).size());
     fuse_reply_entry(request, &entry);
   }
 
   static void getattr(fuse_req_t request, fuse_ino_t inode, fuse_file_info*) {
-    const struct stat status = status_of(inode, file_of(request).service_.size_bytes());
+    const struct stat status = status_of(inode, file_of(request).range_of(inode).size());
     fuse_reply_attr(request, &status, kForever);
   }
 
   // Times may be set, and are not kept; another size is refused.
   static void setattr(fuse_req_t request, fuse_ino_t inode, struct stat* wanted, int which,
                       fuse_file_info*) {
-    const struct stat status = status_of(inode, file_of(request).service_.size_bytes());
+    const struct stat status = status_of(inode, file_of(request).range_of(inode).size());
     if ((which & FUSE_SET_ATTR_SIZE) != 0 && wanted->st_size != status.st_size) {
       fuse_reply_err(request, EPERM);
       return;
@@ -93,7 +96,7 @@ struct FuseFile::Calls {
   }
 
   static void open(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
-    if (inode != kFileInode) {
+    if (inode == FUSE_ROOT_ID) {
       fuse_reply_err(request, EISDIR);
       return;
     }
@@ -108,27 +111,33 @@ struct FuseFile::Calls {
     fuse_reply_statfs(request, &status);
   }
 
-  static void read(fuse_req_t request, fuse_ino_t, std::size_t length, off_t offset,
+  static void read(fuse_req_t request, fuse_ino_t inode, std::size_t length, off_t offset,
                    fuse_file_info*) {
-    file_of(request).answer_read(request, static_cast<std::uint64_t>(offset), length);
+    FuseFile& file = file_of(request);
+    file.answer_read(request, file.range_of(inode), static_cast<std::uint64_t>(offset), length);
   }
 
-  static void write(fuse_req_t request, fuse_ino_t, const char* data, std::size_t length,
+  static void write(fuse_req_t request, fuse_ino_t inode, const char* data, std::size_t length,
                     off_t offset, fuse_file_info*) {
     FileChange change;
     change.offset = static_cast<std::uint64_t>(offset);
     change.length = length;
     change.data = Bytes(reinterpret_cast<const std::uint8_t*>(data), length);
-    file_of(request).take(request, change);
+    file_of(request).take_in(request, inode, change);
   }
 
-  static void fsync(fuse_req_t request, fuse_ino_t, int, fuse_file_info*) {
+  static void fsync(fuse_req_t request, fuse_ino_t inode, int, fuse_file_info*) {
+    FuseFile& file = file_of(request);
     FileChange change;
     change.kind = FileChange::Kind::kSync;
-    file_of(request).take(request, change);
+    if (file.options_.second_at != 0) {
+      change.offset = file.range_of(inode).begin;
+      change.length = file.range_of(inode).size();
+    }
+    file.take(request, change);
   }
 
-  static void fallocate(fuse_req_t request, fuse_ino_t, int mode, off_t offset, off_t length,
+  static void fallocate(fuse_req_t request, fuse_ino_t inode, int mode, off_t offset, off_t length,
                         fuse_file_info*) {
     FileChange change;
     change.offset = static_cast<std::uint64_t>(offset);
@@ -138,7 +147,7 @@ struct FuseFile::Calls {
       case FALLOC_FL_ZERO_RANGE: change.kind = FileChange::Kind::kZero; break;
       default: fuse_reply_err(request, EOPNOTSUPP); return;
     }
-    file_of(request).take(request, change);
+    file_of(request).take_in(request, inode, change);
   }
 
   static fuse_lowlevel_ops all() {
@@ -191,18 +200,36 @@ FuseFile::~FuseFile() {
   if (session_ != nullptr) fuse_session_destroy(session_);
 }
 
-void FuseFile::answer_read(void* request, std::uint64_t offset, std::uint64_t length) {
-  auto* const asked = static_cast<fuse_req_t>(request);
+FuseFile::Range FuseFile::range_of(std::uint64_t inode) const {
   const std::uint64_t size = service_.size_bytes();
+  if (options_.second_at == 0) return {0, size};
+  return inode == kSecondInode ? Range{options_.second_at, size} : Range{0, options_.second_at};
+}
+
+void FuseFile::answer_read(void* request, const Range& file, std::uint64_t offset,
+                           std::uint64_t length) {
+  auto* const asked = static_cast<fuse_req_t>(request);
+  const std::uint64_t size = file.size();
   const std::uint64_t there = offset < size ? size - offset : 0;
   const std::size_t count = std::min({length, there, std::uint64_t{kRequestBytesMax}});
   const MutableBytes into(reading_.data(), count);
-  const auto done = count == 0 ? Result<void>() : service_.read(offset, into);
+  const auto done = count == 0 ? Result<void>() : service_.read(file.begin + offset, into);
   if (!done) {
     fuse_reply_err(asked, errno_of(done.error()));
     return;
   }
   fuse_reply_buf(asked, reinterpret_cast<const char*>(into.data()), count);
+}
+
+// A change of a part of a file.
+void FuseFile::take_in(void* request, std::uint64_t inode, FileChange change) {
+  const Range file = range_of(inode);
+  if (change.offset > file.size() || change.length > file.size() - change.offset) {
+    fuse_reply_err(static_cast<fuse_req_t>(request), EFBIG);
+    return;
+  }
+  change.offset += file.begin;
+  take(request, change);
 }
 
 void FuseFile::take(void* request, const FileChange& change) {

@@ -1,4 +1,6 @@
-// Serves one file to the kernel through FUSE: a disk image that a loop device stands on.
+// Serves a file to the kernel through FUSE: a disk image that a loop device stands on.  Where the
+// image is of two devices it is shown as two files, so that the kernel's requests to one are never
+// in the way of those to the other, and a sync says whose it is.
 //
 // Words
 //   change    a request that changes the file or makes it durable: write, zero, punch, sync
@@ -32,8 +34,9 @@ namespace powercut {
 struct FileChange {
   enum class Kind : std::uint8_t { kWrite, kZero, kPunch, kSync };
   Kind kind = Kind::kWrite;
-  std::uint64_t offset = 0;    // bytes; 0 for kSync
-  std::uint64_t length = 0;    // bytes; 0 for kSync
+  // Bytes of the image.  Of kSync: of the file, where there are two; else 0 and 0.
+  std::uint64_t offset = 0;
+  std::uint64_t length = 0;
   Bytes data;                  // kWrite; lives until the change is finished
   std::uint64_t sequence = 0;  // the service's own
 };
@@ -50,12 +53,14 @@ class FileService {
 
 class FuseFile {
  public:
-  static constexpr const char* kName = "disk";  // of the file, in the root folder
+  static constexpr const char* kName = "disk";          // of the file, in the root folder
+  static constexpr const char* kSecondName = "second";  // of the second one, if there is one
   static constexpr std::size_t kRequestBytesMax = std::size_t{1} << 20;
   static constexpr std::size_t kBufferCount = 80;  // more than the kernel has under way at once
 
   struct Options {
-    Nanoseconds write_delay{0};  // from a write's begin to its finish
+    Nanoseconds write_delay{0};   // from a write's begin to its finish
+    std::uint64_t second_at = 0;  // where the second file begins in the image; 0: there is none
   };
 
   // `device` is that of a FuseMount; service and clock must outlive the file.  Errors: kIo.
@@ -83,8 +88,14 @@ class FuseFile {
   FuseFile(FileService& service, const Clock& clock, const Options& options);
   Result<bool> receive();
   Result<void> receive_all();
+  struct Range {
+    std::uint64_t begin = 0, end = 0;  // in the image
+    std::uint64_t size() const { return end - begin; }
+  };
+  Range range_of(std::uint64_t inode) const;
   void take(void* request, const FileChange& change);
-  void answer_read(void* request, std::uint64_t offset, std::uint64_t length);
+  void take_in(void* request, std::uint64_t inode, FileChange change);
+  void answer_read(void* request, const Range& file, std::uint64_t offset, std::uint64_t length);
   void finish(const Waiting& waiting);
   void finish_due(Nanoseconds now);
   bool has_room() const { return !free_.empty() && waiting_.size() < kBufferCount; }

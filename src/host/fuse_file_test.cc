@@ -40,6 +40,7 @@ class Letters final : public FileService {
     text_ += "WZPS"[static_cast<int>(change.kind)];
     last_sequence_ = change.sequence;
     if (fails_) return fail(Errc::kNoSpace, "told to fail");
+    if (change.kind == FileChange::Kind::kSync) last_sync_ = change;
     std::uint8_t* const place = content_.data() + change.offset;
     switch (change.kind) {
       case FileChange::Kind::kWrite: std::memcpy(place, change.data.data(), change.length); break;
@@ -55,6 +56,7 @@ class Letters final : public FileService {
   std::string text_;
   std::atomic<std::uint64_t> count_ = 0;
   std::uint64_t last_sequence_ = 0;
+  FileChange last_sync_;
   std::atomic<bool> fails_ = false;
 };
 
@@ -77,8 +79,9 @@ class FuseFileTest : public ::testing::Test {
     mount_.root.reset();
     if (server_.joinable()) server_.join();
   }
-  void serve(Nanoseconds write_delay = Nanoseconds{0}) {
-    auto served = FuseFile::open(std::move(mount_.device), letters_, clock_, {write_delay});
+  void serve(Nanoseconds write_delay = Nanoseconds{0}, std::uint64_t second_at = 0) {
+    auto served =
+        FuseFile::open(std::move(mount_.device), letters_, clock_, {write_delay, second_at});
     ASSERT_TRUE(served);
     served_ = std::move(*served);
     server_ = std::thread([this] { end_ = served_->serve(stop_.read.get()); });
@@ -122,6 +125,28 @@ TEST_F(FuseFileTest, RequestsReachTheServiceAndTheContentComesBack) {
   EXPECT_EQ(letters_.content_[kPage + 511], 0);
   EXPECT_EQ(letters_.content_[kPage + 512], 7);
   EXPECT_EQ(letters_.content_[kPage + 1024], 0);
+}
+
+TEST_F(FuseFileTest, AnImageOfTwoDevicesIsTwoFiles) {
+  constexpr std::uint64_t kSecondAt = kSize - 4 * kPage;
+  serve(Nanoseconds{0}, kSecondAt);
+  auto second = open_direct(mount_.root, FuseFile::kSecondName);
+  ASSERT_TRUE(second) << error_words(second.error());
+  EXPECT_EQ(::lseek(file_.get(), 0, SEEK_END), static_cast<off_t>(kSecondAt));
+  EXPECT_EQ(::lseek(second->get(), 0, SEEK_END), static_cast<off_t>(4 * kPage));
+  EXPECT_EQ(::pwrite(second->get(), page(5), kPage, kPage), static_cast<ssize_t>(kPage));
+  EXPECT_EQ(letters_.content_[kSecondAt + kPage], 5);
+  EXPECT_EQ(::pread(second->get(), page(0), kPage, kPage), static_cast<ssize_t>(kPage));
+  EXPECT_EQ(page_[0], 5);
+  EXPECT_EQ(::fsync(second->get()), 0);
+  EXPECT_EQ(letters_.last_sync_.offset, kSecondAt);
+  EXPECT_EQ(letters_.last_sync_.length, 4 * kPage);
+  EXPECT_EQ(::fsync(file_.get()), 0);
+  EXPECT_EQ(letters_.last_sync_.offset, 0u);
+  EXPECT_EQ(letters_.last_sync_.length, kSecondAt);
+  // Nobody gets from one into the other.
+  EXPECT_EQ(::pwrite(file_.get(), page(6), kPage, static_cast<off_t>(kSecondAt)), -1);
+  EXPECT_EQ(letters_.content_[kSecondAt], 0);
 }
 
 TEST_F(FuseFileTest, TheLastCloseEndsIt) {

@@ -43,7 +43,7 @@ Result<void> check_direct(const Fd& device) {
 
 }  // namespace
 
-Result<LoopDevice> LoopDevice::attach(const Fd& backing, const Options& options) {
+Result<LoopDevice> LoopDevice::attach(int backing, const Options& options) {
   const Fd control(::open(kControl, O_RDWR | O_CLOEXEC));
   if (!control.is_open()) {
     if (errno != ENOENT && errno != ENODEV) {
@@ -52,9 +52,12 @@ Result<LoopDevice> LoopDevice::attach(const Fd& backing, const Options& options)
     return fail_with(Errc::kNotFound, "no loop devices here (try: modprobe loop)", kControl);
   }
   loop_config config{};
-  config.fd = static_cast<__u32>(backing.get());
+  config.fd = static_cast<__u32>(backing);
   config.block_size = options.block_bytes;
-  config.info.lo_flags = LO_FLAGS_AUTOCLEAR | LO_FLAGS_DIRECT_IO;
+  config.info.lo_flags = LO_FLAGS_AUTOCLEAR;
+  if (options.is_direct) config.info.lo_flags |= LO_FLAGS_DIRECT_IO;
+  config.info.lo_offset = options.offset;
+  config.info.lo_sizelimit = options.length;
   const std::string name = options.name.substr(0, sizeof config.info.lo_file_name - 1);
   std::copy(name.begin(), name.end(), config.info.lo_file_name);
   for (int attempt = 0; attempt < kAttachesMax; ++attempt) {
@@ -63,7 +66,7 @@ Result<LoopDevice> LoopDevice::attach(const Fd& backing, const Options& options)
     const std::string path = "/dev/loop" + std::to_string(number);
     Fd device = TRY(open_node(path));
     if (::ioctl(device.get(), LOOP_CONFIGURE, &config) == 0) {
-      TRY(check_direct(device));
+      if (options.is_direct) TRY(check_direct(device));
       return LoopDevice(path, std::move(device));
     }
     if (errno != EBUSY) return os_failure("cannot set up a loop device", path, errno);

@@ -10,12 +10,16 @@ using lab::RequestKind;
 
 class Surveyor final : public lab::DiskObserver {
  public:
-  explicit Surveyor(const BlockView& view) : view_(view), place_(view) { look(); }
+  Surveyor(const BlockView& view, const lab::DeviceSplit& split)
+      : view_(view), place_(view, split) {
+    look();
+  }
 
   void on_submitted(const Request& request, Nanoseconds) override {
     survey.last_sequence = request.sequence;
     if (request.kind != RequestKind::kFlush) return;
     if (place_.is_in_doubt()) look();
+    if (!place_.is_flushed_by(request)) return;
     for (SurveyedTransaction& transaction : survey.transactions) {
       if (transaction.flush_behind == 0) transaction.flush_behind = request.sequence;
     }
@@ -147,7 +151,7 @@ Survey survey_of(const lab::Recording& recording) {
   for (const lab::RecordedEvent& event : recording.events) {
     if (event.kind == lab::EventKind::kBase) view.apply(event);
   }
-  Surveyor surveyor(view);
+  Surveyor surveyor(view, recording.split);
   play(recording, view, {&surveyor});
   return std::move(surveyor.survey);
 }

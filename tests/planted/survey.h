@@ -43,7 +43,7 @@ struct Survey {
   std::vector<SurveyedTransaction> transactions;
   std::vector<SurveyedHome> homes;
   std::vector<SurveyedTail> tails;
-  std::vector<std::uint64_t> flushes;               // submissions
+  std::vector<std::uint64_t> flushes;               // submissions, of the journal's device
   std::map<std::uint64_t, std::vector<Tid>> freed;  // by block: the transactions that free it
   BlockNo superblock_block;
   std::uint64_t last_sequence = 0;

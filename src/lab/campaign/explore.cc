@@ -6,6 +6,7 @@
 #include "lab/campaign/state_judges.h"
 #include "lab/check/command_judge.h"
 #include "lab/check/order_recording.h"
+#include "lab/verify/journal_place.h"
 #include "reader/volume.h"
 
 namespace powercut::lab {
@@ -18,7 +19,7 @@ Result<JournalMap> journal_at_first(const Recording& recording) {
     if (event.kind == EventKind::kBase) view.apply(event);
   }
   const Volume volume = TRY(Volume::open(view));
-  return locate_journal(volume);
+  return locate_journal_on(view, volume, recording.split);
 }
 
 bool has(const ExploreOptions& options, JudgeName name) {
@@ -39,7 +40,7 @@ Result<void> write_out(const ContentPool& pool, std::span<const ContentId> conte
 // The judges that mount states, on a stage of their own; none where they are not wanted.
 class Examiners {
  public:
-  static Result<Examiners> make(const ExploreOptions& options, std::uint64_t disk_bytes,
+  static Result<Examiners> make(const ExploreOptions& options, const Recording& recording,
                                 const Clock& clock) {
     Examiners made;
     const bool has_command = has(options, JudgeName::kCommand);
@@ -48,7 +49,7 @@ class Examiners {
       return fail(Errc::kInvalid, "the judge `command` needs a command (--check)");
     }
     if (!has_command && !has_differential) return made;
-    made.stage_ = TRY(StateStage::open(disk_bytes, clock));
+    made.stage_ = TRY(StateStage::open(recording.disk_bytes, recording.split, clock));
     if (has_differential) {
       made.differential_ = std::make_unique<DifferentialJudge>(*made.stage_);
       made.all_.push_back(made.differential_.get());
@@ -113,7 +114,7 @@ Result<ExploreResult> explore(const Recording& recording, const ExploreOptions& 
   result.block_bytes = map.block_bytes();
   result.is_cut = recording.is_cut;
   result.judges = options.judges;
-  const Examiners examiners = TRY(Examiners::make(options, recording.disk_bytes, clock));
+  const Examiners examiners = TRY(Examiners::make(options, recording, clock));
   wanted.explorer.examiners = examiners.all();
   if (options.one) {
     TRY(explore_one(stream, map, wanted, clock, result));

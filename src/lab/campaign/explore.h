@@ -55,7 +55,8 @@ struct ExploreResult {
 // others, and need root.
 std::vector<JudgeName> explore_judges();
 
-// The recording must begin with an ext4 file system that has its journal inside.  `goes_on` is
+// The recording must begin with an ext4 file system that has its journal inside, or on the second
+// device of the recorded disk.  `goes_on` is
 // asked now and then with the counts so far; false ends it in order.
 // Errors: kInvalid: no such state, or judge; kNotFound: no journal; as Volume::open; kLimit: more
 // memory; kExists, kNoSpace: the file to extract to; kAborted: the check of our own recovery

@@ -18,6 +18,7 @@ HostDiskOptions disk_options(const HostRunOptions& options, const std::filesyste
   disk.size_bytes = options.disk_bytes;
   disk.has_file_system = !options.hands_over_device;
   disk.journal_mib = options.journal_mib;
+  disk.has_external_journal = options.has_external_journal;
   disk.mkfs_options = options.mkfs_options;
   disk.is_allocated = options.is_allocated;
   disk.keep = options.keep;
@@ -36,6 +37,9 @@ Result<void> check_options(const HostRunOptions& options) {
                 "needs none (--kernel debian:6.12)");
   }
   if (options.command.empty()) return fail(Errc::kInvalid, "there is no command to run");
+  if (options.has_external_journal && options.hands_over_device) {
+    return fail(Errc::kInvalid, "a raw device has no journal of its own");
+  }
   const std::uint32_t block = options.block_bytes;
   if (block < 512 || block > 4096 || (block & (block - 1)) != 0) {
     return fail(Errc::kInvalid, "the device's block is 512, 1024, 2048 or 4096 bytes", block);
@@ -58,6 +62,7 @@ Result<RunOutcome> run_on_host(const HostRunOptions& options, const LabEnvironme
   stage_options.disk_root = disk.root();
   stage_options.block_bytes = options.block_bytes;
   stage_options.hands_over_device = options.hands_over_device;
+  stage_options.has_second = options.has_external_journal;
   stage_options.mount_options = options.mount_options;
   stage_options.command = options.command;
   stage_options.load_limit = options.load_limit;

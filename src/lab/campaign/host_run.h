@@ -28,6 +28,7 @@ struct HostRunOptions {
   std::uint64_t disk_bytes = std::uint64_t{1} << 30;
   std::uint32_t block_bytes = 512;  // the device's smallest unit
   std::uint32_t journal_mib = 64;
+  bool has_external_journal = false;  // on a device of its own, with a cache of its own
   std::vector<std::string> mkfs_options;
   bool is_allocated = false;     // the disk's storage is taken at the start
   Nanoseconds write_delay{0};    // from a write's coming in to its completion

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 
+#include "block/window_view.h"
 #include "host/process.h"
+#include "lab/verify/journal_place.h"
 #include "reader/volume.h"
 
 namespace powercut::lab {
@@ -99,7 +101,7 @@ Result<void> DifferentialJudge::compare(const ExaminedState& state,
   const BlockView& ours = *state.recovered;
   const Volume volume = TRY(Volume::open(ours));
   if (TRY(has_orphans(volume))) return {};
-  const JournalMap journal = TRY(locate_journal(volume));
+  const JournalMap journal = TRY(locate_journal_on(ours, volume, stage_.split()));
   const std::uint32_t block_bytes = volume.superblock().block_bytes();
   ++counts_.compared_count;
   const auto is_own = [&](std::uint64_t offset) {  // what a mount changes by itself
@@ -125,11 +127,20 @@ Result<void> DifferentialJudge::compare(const ExaminedState& state,
 }
 
 Result<void> DifferentialJudge::ask_e2fsck(std::vector<CheckFinding>& findings) {
-  const File copy = TRY(copy_of(stage_.left()));
+  const BlockView& left = stage_.left();
+  const std::uint64_t second_at = stage_.split().second_at;
+  const std::uint64_t first_bytes = second_at == 0 ? left.size_bytes() : second_at;
+  const File copy = TRY(copy_of(WindowView(left, 0, first_bytes)));
+  const File journal = TRY(copy_of(WindowView(left, first_bytes, left.size_bytes() - first_bytes)));
   ProcessOptions e2fsck;
-  e2fsck.arguments = {"e2fsck", "-fn", fmt::format("/proc/self/fd/{}", copy.fd())};
+  e2fsck.arguments = {"e2fsck", "-fn"};
+  if (stage_.split().is_split()) {
+    e2fsck.arguments.insert(e2fsck.arguments.end(),
+                            {"-j", fmt::format("/proc/self/fd/{}", journal.fd())});
+  }
+  e2fsck.arguments.push_back(fmt::format("/proc/self/fd/{}", copy.fd()));
   e2fsck.environment = {{"LC_ALL", "C"}};
-  e2fsck.inherited_fds = {copy.fd()};
+  e2fsck.inherited_fds = {copy.fd(), journal.fd()};
   const CommandOutcome outcome = TRY(run_command(e2fsck, options_.limit));
   ++counts_.check_count;
   if (outcome.status.code == kE2fsckClean) return {};

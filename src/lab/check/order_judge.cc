@@ -19,7 +19,12 @@ bool says_needs_recovery(Bytes four) {
 }  // namespace
 
 OrderJudge::OrderJudge(const BlockView& view, CheckFindingSink& sink, const OrderOptions& options)
-    : view_(view), sink_(sink), options_(options), place_(view), book_(times_) {
+    : view_(view),
+      sink_(sink),
+      options_(options),
+      place_(view, options.split),
+      times_(options.split),
+      book_(times_) {
   look_for_journal();
 }
 

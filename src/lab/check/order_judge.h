@@ -53,6 +53,8 @@ struct OrderOptions {
   // kOrdered: data is durable before the commit that makes it reachable.  kUnknown: only what holds
   // for metadata is judged.
   DataMode data = DataMode::kUnknown;
+  // Where the disk stands for two devices.
+  DeviceSplit split = {};
 };
 
 struct OrderCounters {

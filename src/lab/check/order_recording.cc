@@ -25,7 +25,9 @@ OrderVerification verify_order(const Recording& recording, const OrderOptions& o
     if (event.kind == EventKind::kBase) view.apply(event);
   }
   Collector collector(verification.findings);
-  OrderJudge judge(view, collector, options);
+  OrderOptions with_devices = options;
+  with_devices.split = recording.split;
+  OrderJudge judge(view, collector, with_devices);
   play(recording, view, {&judge});
   judge.finish();
   // A suspect is reported when it is sure, which is later than its request.

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "lab/check/cause.h"
+#include "lab/verify/journal_place.h"
 
 namespace powercut::lab {
 namespace {
@@ -20,7 +21,7 @@ std::optional<Ground> ground_of(const Recording& recording) {
   for (const RecordedEvent& event : recording.events) view.apply(event);
   const auto volume = Volume::open(view);
   if (!volume) return std::nullopt;
-  auto map = locate_journal(*volume);
+  auto map = locate_journal_on(view, *volume, recording.split);
   if (!map) return std::nullopt;
   std::vector<std::uint8_t> block(map->block_bytes());
   const std::uint64_t at = map->device_block(LogBlock(0)).value() * block.size();

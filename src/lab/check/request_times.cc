@@ -13,9 +13,14 @@ void RequestTimes::submitted(const Request& request) {
   if (times_.empty()) first_ = request.sequence;
   Times times;
   times.submitted = ++now_;
-  times.flush_done = newest_done_;
+  times.device = static_cast<std::uint8_t>(split_.device_of(request.offset));
   times.is_fua = request.durability == Durability::kFua;
-  if (request.kind == RequestKind::kFlush) times.flush = ++flush_count_;
+  for (std::size_t device = 0; device < kDevicesMax; ++device) {
+    times.flush_done[device] = devices_[device].newest_done;
+    const bool is_flushed = request.kind == RequestKind::kFlush &&
+                            split_.flushes(request.offset, request.length, device);
+    if (is_flushed) times.flushes[device] = ++devices_[device].flush_count;
+  }
   times_.push_back(times);
   if (times_.size() > kKeptMax) forget_old();
 }
@@ -26,13 +31,17 @@ void RequestTimes::completed(const Request& request) {
   Times& times = times_[request.sequence - first_];
   times.completed = now_;
   if (request.kind != RequestKind::kFlush) {
-    times.flush = flush_count_;
+    times.flush = devices_[times.device].flush_count;
     return;
   }
-  if (times.flush <= newest_done_) return;
-  newest_done_ = times.flush;
-  done_flushes_.push_back({times.flush, now_});
-  if (done_flushes_.size() > kFlushesKeptMax) done_flushes_.pop_front();
+  for (std::size_t i = 0; i < kDevicesMax; ++i) {
+    Device& device = devices_[i];
+    const std::uint64_t number = times.flushes[i];
+    if (number <= device.newest_done) continue;
+    device.newest_done = number;
+    device.done_flushes.push_back({number, now_});
+    if (device.done_flushes.size() > kFlushesKeptMax) device.done_flushes.pop_front();
+  }
 }
 
 // One that was never completed, or never flushed for, is kept as long as there is room for twice as
@@ -62,7 +71,8 @@ bool RequestTimes::is_completed(std::uint64_t sequence) const {
 bool RequestTimes::is_durable(std::uint64_t sequence) const {
   const Times* const times = find(sequence);
   if (times == nullptr || sequence < durable_below_) return true;
-  return times->completed != 0 && (times->is_fua || newest_done_ > times->flush);
+  return times->completed != 0 &&
+         (times->is_fua || devices_[times->device].newest_done > times->flush);
 }
 
 bool RequestTimes::was_completed_before(std::uint64_t sequence, std::uint64_t later) const {
@@ -77,7 +87,7 @@ bool RequestTimes::was_durable_before(std::uint64_t sequence, std::uint64_t late
   const Times* const then = find(later);
   if (times == nullptr || then == nullptr || sequence < durable_below_) return true;
   return times->completed != 0 && times->completed < then->submitted &&
-         (times->is_fua || then->flush_done > times->flush);
+         (times->is_fua || then->flush_done[times->device] > times->flush);
 }
 
 std::optional<std::uint64_t> RequestTimes::durable_at(std::uint64_t sequence) const {
@@ -85,8 +95,9 @@ std::optional<std::uint64_t> RequestTimes::durable_at(std::uint64_t sequence) co
   if (times == nullptr || sequence < durable_below_) return 0;
   if (!is_durable(sequence)) return std::nullopt;
   if (times->is_fua) return times->completed;
-  const auto after = std::ranges::upper_bound(done_flushes_, times->flush, {}, &DoneFlush::number);
-  return after == done_flushes_.end() ? 0 : after->completed;
+  const auto& done = devices_[times->device].done_flushes;
+  const auto after = std::ranges::upper_bound(done, times->flush, {}, &DoneFlush::number);
+  return after == done.end() ? 0 : after->completed;
 }
 
 }  // namespace powercut::lab

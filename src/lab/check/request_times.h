@@ -5,10 +5,13 @@
 //   durable  survives a power cut from now on: completed with FUA, or completed before a flush was
 //            submitted that is completed itself
 //
+// A disk may stand for two devices: what a flush makes durable lies on its device.
+//
 // Memory: the last kKeptMax requests are remembered; an older one counts as durable if it was
 // completed long ago, which is checked before it is forgotten.  Threads: one caller at a time.
 #pragma once
 
+#include <array>
 #include <deque>
 #include <optional>
 
@@ -18,6 +21,8 @@ namespace powercut::lab {
 
 class RequestTimes {
  public:
+  explicit RequestTimes(const DeviceSplit& split = {}) : split_(split) {}
+
   // Submissions are numbered without a gap; the first may have any number.
   void submitted(const Request& request);
   void completed(const Request& request);
@@ -41,23 +46,32 @@ class RequestTimes {
 
   struct Times {
     std::uint64_t submitted = 0, completed = 0;  // moments; 0: not yet
-    std::uint64_t flush = 0;       // flushes submitted by its completion; of a flush: its number
-    std::uint64_t flush_done = 0;  // the newest flush completed by its submission
+    // Of a write, on its device: flushes submitted by its completion.
+    std::uint64_t flush = 0;
+    // Of a flush, on each device: its number; 0: it is not for that.
+    std::array<std::uint64_t, kDevicesMax> flushes{};
+    // On each device: the newest flush completed by its submission.
+    std::array<std::uint64_t, kDevicesMax> flush_done{};
+    std::uint8_t device = 0;
     bool is_fua = false;
   };
   struct DoneFlush {
     std::uint64_t number, completed;
   };
+  struct Device {
+    std::uint64_t flush_count = 0;       // submitted
+    std::uint64_t newest_done = 0;       // the highest number of a completed flush
+    std::deque<DoneFlush> done_flushes;  // in the order of completion, numbers ascending
+  };
   const Times* find(std::uint64_t sequence) const;
   void forget_old();
 
+  const DeviceSplit split_;
   std::deque<Times> times_;
   std::uint64_t first_ = 1;  // the sequence of times_.front()
   std::uint64_t now_ = 0;
-  std::uint64_t flush_count_ = 0;       // submitted
-  std::uint64_t newest_done_ = 0;       // the highest number of a completed flush
-  std::deque<DoneFlush> done_flushes_;  // in the order of completion, numbers ascending
-  std::uint64_t durable_below_ = 0;     // sequences that a power cycle made durable
+  std::array<Device, kDevicesMax> devices_;
+  std::uint64_t durable_below_ = 0;  // sequences that a power cycle made durable
 };
 
 }  // namespace powercut::lab

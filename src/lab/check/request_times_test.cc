@@ -9,14 +9,20 @@ namespace {
 
 // A stream as a line: w a write, u one with FUA, f a flush; upper case W F is its submission alone,
 // and a digit completes the request of that number.  The answer has a letter for each request: d
-// durable, c completed, - neither; flushes are always as they are.
+// durable, c completed, - neither; flushes are always as they are.  Of two devices v is a write of
+// the second, e and g flush the first and the second.
 std::string fates(std::string_view line) {
-  RequestTimes times;
+  constexpr DeviceSplit kSplit{4096};
+  const bool is_split = line.find_first_of("veg") != std::string_view::npos;
+  RequestTimes times(is_split ? kSplit : DeviceSplit{});
   std::vector<Request> requests;
   const auto submit = [&](char kind) {
     Request request;
     request.sequence = requests.size() + 1;
-    request.kind = kind == 'f' || kind == 'F' ? RequestKind::kFlush : RequestKind::kWrite;
+    const bool is_flush = std::string_view("fFeg").find(kind) != std::string_view::npos;
+    request.kind = is_flush ? RequestKind::kFlush : RequestKind::kWrite;
+    if (kind == 'v' || kind == 'g') request.offset = kSplit.second_at;
+    if (kind == 'e' || kind == 'g') request.length = 4096;
     request.durability = kind == 'u' ? Durability::kFua : Durability::kCached;
     requests.push_back(request);
     times.submitted(request);
@@ -56,6 +62,15 @@ TEST(RequestTimes, Table) {
   EXPECT_EQ(fates("wFwf2"), "dfdf");
   EXPECT_EQ(fates("wFwF4"), "dfdf");  // a later flush covers what an earlier one would
   EXPECT_EQ(fates("wFwF2"), "dfcf");
+}
+
+TEST(RequestTimes, AFlushIsOfItsDevice) {
+  EXPECT_EQ(fates("wve"), "dcf");
+  EXPECT_EQ(fates("wvg"), "cdf");
+  EXPECT_EQ(fates("wvf"), "ddf");
+  EXPECT_EQ(fates("wveg"), "ddff");
+  EXPECT_EQ(fates("vewg"), "dfcf");
+  EXPECT_EQ(fates("vgvewe"), "dfcfdf");
 }
 
 TEST(RequestTimes, SaysWhatWasSoAtAnEarlierMoment) {

@@ -5,7 +5,6 @@
 #include "base/sync.h"
 #include "host/disk_image.h"
 #include "host/fuse_mount.h"
-#include "host/loop_device.h"
 #include "host/mounts.h"
 
 namespace powercut::lab {
@@ -59,13 +58,14 @@ class StateStage::Service final : public FileService {
   std::optional<OverlayDevice> overlay_ GUARDED_BY(mutex_);
 };
 
-StateStage::StateStage(const Clock& clock, TempDirectory folder)
-    : clock_(clock), folder_(std::move(folder)) {}
+StateStage::StateStage(const Clock& clock, const DeviceSplit& split, TempDirectory folder)
+    : clock_(clock), split_(split), folder_(std::move(folder)) {}
 
-Result<std::unique_ptr<StateStage>> StateStage::open(std::uint64_t size_bytes, const Clock& clock) {
+Result<std::unique_ptr<StateStage>> StateStage::open(std::uint64_t size_bytes,
+                                                     const DeviceSplit& split, const Clock& clock) {
   TRY(enter_own_mounts());
   std::unique_ptr<StateStage> stage(
-      new StateStage(clock, TRY(TempDirectory::make("powercut-stage"))));
+      new StateStage(clock, split, TRY(TempDirectory::make("powercut-stage"))));
   TRY(make_directories(stage->folder_.path() / "mnt"));
   FuseMount fuse = TRY(make_fuse_mount());
   stage->service_ = std::make_unique<Service>(size_bytes);
@@ -87,13 +87,24 @@ const OverlayDevice& StateStage::left() const {
   return service_->left();
 }
 
-void StateStage::mount(const std::string& device, const VisitOptions& options, Visit& visit) const {
+// A part of the file as a block device; length 0: to the end.
+Result<LoopDevice> StateStage::attach(std::uint64_t offset, std::uint64_t length) const {
+  const Fd backing = TRY(open_direct(root_, FuseFile::kName));
+  LoopDevice::Options options;
+  options.offset = offset;
+  options.length = length;
+  return LoopDevice::attach(backing, options);
+}
+
+void StateStage::mount(const LoopDevice& device, const LoopDevice* journal,
+                       const VisitOptions& options, Visit& visit) const {
   MountRequest request;
-  request.source = device;
+  request.source = device.path();
   request.place = folder_.path() / "mnt";
   request.type = "ext4";
   request.flags = options.is_read_only ? kMountReadOnly : 0;
   request.options = "errors=remount-ro";
+  if (journal != nullptr) request.options += ",journal_path=" + journal->path();
   if (!options.mount_options.empty()) request.options += "," + options.mount_options;
   const auto mounted = mount_file_system(request);
   visit.is_mounted = mounted.has_value();
@@ -106,9 +117,10 @@ Result<Visit> StateStage::visit(const BlockView& state, const VisitOptions& opti
   service_->put(state);
   Visit visit;
   log_.skip();
-  const Fd backing = TRY(open_direct(root_, FuseFile::kName));
-  LoopDevice loop = TRY(LoopDevice::attach(backing, {}));
-  mount(loop.path(), options, visit);
+  LoopDevice loop = TRY(attach(0, split_.second_at));
+  std::optional<LoopDevice> journal;
+  if (split_.is_split()) journal.emplace(TRY(attach(split_.second_at, 0)));
+  mount(loop, journal ? &*journal : nullptr, options, visit);
   Result<void> looked;
   if (visit.is_mounted) {
     looked = inside(folder_.path() / "mnt");
@@ -118,8 +130,10 @@ Result<Visit> StateStage::visit(const BlockView& state, const VisitOptions& opti
   for (const std::string& line : log_.take(name, kKernelLinesMax)) {
     visit.kernel_words += line + "\n";
   }
-  const bool is_free = loop.comes_free(clock_, kDetachLimit);
+  const bool is_free = loop.comes_free(clock_, kDetachLimit) &&
+                       (!journal || journal->comes_free(clock_, kDetachLimit));
   loop.release();
+  journal.reset();
   if (!is_free) return fail_with(Errc::kInUse, "something still uses the device", name);
   if (!looked) return Failure(looked.error());
   return visit;

@@ -27,8 +27,10 @@
 #include "block/overlay_device.h"
 #include "host/fuse_file.h"
 #include "host/kernel_log.h"
+#include "host/loop_device.h"
 #include "host/machine.h"
 #include "host/pipe.h"
+#include "lab/record/request.h"
 
 namespace powercut::lab {
 
@@ -47,7 +49,8 @@ class StateStage {
  public:
   // For root.  `size_bytes` is every state's.  Errors: kUnsupported: not root; kNotFound: no FUSE
   // or no loop devices here; kIo.
-  static Result<std::unique_ptr<StateStage>> open(std::uint64_t size_bytes, const Clock& clock);
+  static Result<std::unique_ptr<StateStage>> open(std::uint64_t size_bytes,
+                                                  const DeviceSplit& split, const Clock& clock);
   ~StateStage();
   StateStage(const StateStage&) = delete;
   StateStage& operator=(const StateStage&) = delete;
@@ -58,15 +61,20 @@ class StateStage {
   Result<Visit> visit(const BlockView& state, const VisitOptions& options, const Inside& inside);
   // A folder for what a look needs besides; gone with the stage.
   const std::filesystem::path& folder() const { return folder_.path(); }
+  // The states' devices: the journal is on the second, where there are two.
+  const DeviceSplit& split() const { return split_; }
   // The disk as the last visit left it; its state must still be there.
   const OverlayDevice& left() const;
 
  private:
   class Service;
-  StateStage(const Clock& clock, TempDirectory folder);
-  void mount(const std::string& device, const VisitOptions& options, Visit& visit) const;
+  StateStage(const Clock& clock, const DeviceSplit& split, TempDirectory folder);
+  Result<LoopDevice> attach(std::uint64_t offset, std::uint64_t length) const;
+  void mount(const LoopDevice& device, const LoopDevice* journal, const VisitOptions& options,
+             Visit& visit) const;
 
   const Clock& clock_;
+  const DeviceSplit split_;
   TempDirectory folder_;
   KernelLogTail log_;
   Fd root_;

@@ -20,7 +20,7 @@ class StateStageTest : public ::testing::Test {
     SKIP_WITHOUT_TOOL("mke2fs");
     SKIP_WITHOUT_TOOL("debugfs");
     image_.emplace();
-    auto stage = StateStage::open(8u << 20, clock_);
+    auto stage = StateStage::open(8u << 20, {}, clock_);
     if (!stage) GTEST_SKIP() << "needs root, FUSE and loop devices: " << error_words(stage.error());
     stage_ = std::move(*stage);
   }

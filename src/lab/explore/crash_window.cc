@@ -64,11 +64,7 @@ std::optional<CrashWindow::Cover> CrashWindow::take_completed(const StreamEvent&
   const Position submitted = found->second;
   submitted_.erase(found);
   if (event.request == RequestKind::kFlush) {
-    flushes_.push_back(submitted);
-    if (flushes_.size() <= model_.lied_flushes) return std::nullopt;
-    const Cover cover{flushes_.front(), 0, false};
-    flushes_.pop_front();
-    return cover;
+    return take_flush({submitted, event.scope});
   }
   for (const BlockWrite& each : stream_.writes(event)) {
     Writes& writes = open_[each.block.value()];
@@ -77,6 +73,28 @@ std::optional<CrashWindow::Cover> CrashWindow::take_completed(const StreamEvent&
   }
   if (!event.is_fua || model_.lied_flushes != 0) return std::nullopt;
   return Cover{0, next_, true};
+}
+
+// A device lies about its own flushes: those of the other are not among the later ones.
+std::optional<CrashWindow::Cover> CrashWindow::take_flush(const Flush& flush) {
+  flushes_.push_back(flush);
+  const auto is_like_it = [&](const Flush& each) { return each.scope == flush.scope; };
+  if (std::ranges::count_if(flushes_, is_like_it) <= std::int64_t{model_.lied_flushes}) {
+    return std::nullopt;
+  }
+  const auto first = std::ranges::find_if(flushes_, is_like_it);
+  const Cover cover{first->submitted, 0, false, first->scope};
+  flushes_.erase(first);
+  return cover;
+}
+
+bool CrashWindow::is_of(BlockNo block, FlushScope scope) const {
+  switch (scope) {
+    case FlushScope::kAll: return true;
+    case FlushScope::kFirst: return block < stream_.second_device();
+    case FlushScope::kSecond: return block >= stream_.second_device();
+  }
+  return true;
 }
 
 // What was in flight got there then or never will; it was submitted after nothing that counts, so
@@ -96,6 +114,7 @@ void CrashWindow::take_power_cycle() {
 bool CrashWindow::covers_anything(const Cover& cover) const {
   if (cover.is_fua) return true;
   return std::ranges::any_of(open_, [&](const auto& entry) {
+    if (!is_of(BlockNo(entry.first), cover.scope)) return false;
     return std::ranges::any_of(entry.second, [&](const Write& write) {
       return !write.is_covered && write.completed < cover.flushed;
     });
@@ -116,7 +135,9 @@ void CrashWindow::apply(const Cover& cover) {
   }
   for (auto entry = open_.begin(); entry != open_.end();) {
     bool is_touched = false;
+    const bool is_flushed = is_of(BlockNo(entry->first), cover.scope);
     for (Write& write : entry->second) {
+      if (!is_flushed) break;
       if (write.is_covered || write.completed >= cover.flushed) continue;
       write.is_covered = is_touched = true;
     }

@@ -9,6 +9,8 @@
 //   crash point  the moment just before a cover takes effect, or the end of the stream; its name
 //                is the number of events before it
 //   window       the candidates of all blocks at a crash point
+//   device       a disk can stand for two, each with a cache of its own: a flush covers what lies on
+//                its device alone
 //
 // Invariants
 //   1. Each block is lost or kept on its own, those of one request too.
@@ -101,12 +103,19 @@ class CrashWindow {
     Position flushed = 0;     // writes completed before it
     std::uint32_t event = 0;  // or: the writes of this event (FUA)
     bool is_fua = false;
+    FlushScope scope = FlushScope::kAll;
+  };
+  struct Flush {
+    Position submitted = 0;
+    FlushScope scope = FlushScope::kAll;
   };
 
   void take_submitted(const StreamEvent& event);
   // What the completion covers, if anything.
   std::optional<Cover> take_completed(const StreamEvent& event);
   void take_power_cycle();
+  std::optional<Cover> take_flush(const Flush& flush);
+  bool is_of(BlockNo block, FlushScope scope) const;
   bool covers_anything(const Cover& cover) const;
   void apply(const Cover& cover);
   // True if only its durable content is left.
@@ -125,7 +134,7 @@ class CrashWindow {
   std::vector<ContentId> durable_;
   std::unordered_map<std::uint64_t, Writes> open_;         // by block
   std::unordered_map<std::uint64_t, Position> submitted_;  // by sequence, not completed
-  std::deque<Position> flushes_;                           // that were lied about
+  std::deque<Flush> flushes_;                              // that were lied about
   std::optional<Cover> cover_;                             // takes effect at the next advance()
 
   std::uint32_t crash_point_ = 0;

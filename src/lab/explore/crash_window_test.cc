@@ -180,6 +180,22 @@ TEST(CrashWindow, NumbersAreInOrderOfSubmission) {
   EXPECT_DOUBLE_EQ(window.log2_states(), std::log2(3 * 2 * 2));
 }
 
+TEST(CrashWindow, AFlushIsOfItsDevice) {
+  EXPECT_EQ(left_by("0a 5b F1"), "0=a 5=.b");
+  EXPECT_EQ(left_by("0a 5b F2"), "0=.a 5=b");
+  EXPECT_EQ(left_by("0a 5b F1 F2"), "0=a 5=b");
+  EXPECT_EQ(left_by("0a 5b F1 F"), "0=a 5=b");
+  EXPECT_EQ(left_by("0a 5b^ F1+"), "0=.a 5=b");
+  EXPECT_EQ(left_by("0a F1+ 0b F1!"), "0=ab");
+  EXPECT_EQ(left_by("5a F2+ F1 F2!"), "5=a");
+  // A flush of one is no crash point of what lies on the other.
+  EXPECT_EQ(crash_points("5b F1 F2"), "5: 5=.b; 6: 5=b");
+  EXPECT_EQ(crash_points("0a 5b F2 F1"), "5: 0=.a 5=.b; 7: 0=.a 5=b; 8: 0=a 5=b");
+  // Each lies about its own.
+  EXPECT_EQ(left_by("0a 5b F1 F2", {.lied_flushes = 1}), "0=.a 5=.b");
+  EXPECT_EQ(left_by("0a 5b F1 F2 F1", {.lied_flushes = 1}), "0=a 5=.b");
+}
+
 TEST(CrashWindow, SaysWhatBecameDurable) {
   BlockStream stream = TestStream("0a 1b F 0c").make();
   CrashWindow window(stream, {});

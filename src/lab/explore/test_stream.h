@@ -4,11 +4,11 @@
 //   0a     a write of content a to block 0, completed
 //   0a^    the same with FUA
 //   0-     a discard
-//   F      a flush
+//   F      a flush of all that there is; F1, F2: of one of two devices
 //   0a+ 0a^+ F+   submitted only;  0a! 0a^! F!   the completion of the last such one
 //   P      the machine that writes was switched off and on
 //   =text  a mark
-// Blocks are 0 to 9, contents letters; a block of content c is filled with c.
+// Of two devices the second begins at block 5.  Blocks are 0 to 9, contents letters; a block of content c is filled with c.
 #pragma once
 
 #include <map>
@@ -24,6 +24,8 @@ class TestStream {
  public:
   explicit TestStream(std::string_view text, std::uint64_t block_count = 10) {
     recording_.disk_bytes = block_count * kTestBlockBytes;
+    const bool is_split = text.find("F1") != text.npos || text.find("F2") != text.npos;
+    if (is_split) recording_.split.second_at = kSecondAt;
     std::istringstream words{std::string(text)};
     for (std::string word; words >> word;) add(word);
   }
@@ -33,6 +35,7 @@ class TestStream {
   }
 
  private:
+  static constexpr std::uint64_t kSecondAt = std::uint64_t{5} * kTestBlockBytes;
   void add(const std::string& word) {
     if (word == "P") return put(event_of(EventKind::kPowerCycle));
     if (word[0] == '=') {
@@ -53,7 +56,12 @@ class TestStream {
     RecordedEvent event = event_of(EventKind::kSubmitted);
     event.sequence = open_[request] = ++sequence_;
     event.request = RequestKind::kFlush;
-    if (request != "F") {
+    if (request == "F1") event.length = kSecondAt;
+    if (request == "F2") {
+      event.offset = kSecondAt;
+      event.length = recording_.disk_bytes - kSecondAt;
+    }
+    if (request[0] != 'F') {
       event.request = request[1] == '-' ? RequestKind::kDiscard : RequestKind::kWrite;
       event.offset = static_cast<std::uint64_t>(request[0] - '0') * kTestBlockBytes;
       event.length = kTestBlockBytes;

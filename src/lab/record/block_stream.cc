@@ -92,6 +92,14 @@ class BlockStream::Maker {
   // While the base is read, it is what the disk holds.
   std::vector<ContentId>& current() { return current_.empty() ? stream_.base_ : current_; }
 
+  FlushScope scope_of(const RecordedEvent& event) const {
+    const bool is_of_one = event.request == RequestKind::kFlush && event.length != 0 &&
+                           stream_.second_device().value() < stream_.block_count();
+    if (!is_of_one) return FlushScope::kAll;
+    const BlockNo first(event.offset / stream_.block_bytes());
+    return first < stream_.second_device() ? FlushScope::kFirst : FlushScope::kSecond;
+  }
+
   Result<void> take_base(const RecordedEvent& event) {
     return for_each_block(
         event.offset, event.length, event.data.data(),
@@ -105,9 +113,11 @@ class BlockStream::Maker {
     submitted.sequence = event.sequence;
     submitted.when = event.when;
     submitted.first_write = static_cast<std::uint32_t>(stream_.writes_.size());
+    submitted.scope = scope_of(event);
     const std::uint8_t* const data =
         event.request == RequestKind::kWrite ? event.data.data() : nullptr;
-    TRY(for_each_block(event.offset, event.length, data, [&](BlockNo block, ContentId content) {
+    const std::uint64_t length = event.request == RequestKind::kFlush ? 0 : event.length;
+    TRY(for_each_block(event.offset, length, data, [&](BlockNo block, ContentId content) {
       current_[block.value()] = content;
       stream_.writes_.push_back({block, content});
     }));
@@ -141,19 +151,21 @@ class BlockStream::Maker {
   std::vector<std::uint8_t> piece_bytes_;
 };
 
-Result<BlockStream> BlockStream::make_empty(std::uint64_t disk_bytes, std::uint32_t block_bytes,
-                                            std::uint64_t memory_max) {
-  if (disk_bytes % block_bytes != 0) {
+Result<BlockStream> BlockStream::make_empty(std::uint64_t disk_bytes, const DeviceSplit& split,
+                                            std::uint32_t block_bytes, std::uint64_t memory_max) {
+  if (disk_bytes % block_bytes != 0 || split.second_at % block_bytes != 0) {
     return fail(Errc::kInvalid, "recording: the disk is no whole number of blocks", block_bytes);
   }
   BlockStream stream(std::make_unique<ContentPool>(block_bytes, memory_max));
+  stream.second_device_ =
+      BlockNo((split.is_split() ? split.second_at : disk_bytes) / block_bytes);
   stream.base_.resize(disk_bytes / block_bytes, kZeroContent);
   return stream;
 }
 
 Result<BlockStream> BlockStream::make(const Recording& recording, std::uint32_t block_bytes,
                                       std::uint64_t memory_max) {
-  BlockStream stream = TRY(make_empty(recording.disk_bytes, block_bytes, memory_max));
+  BlockStream stream = TRY(make_empty(recording.disk_bytes, recording.split, block_bytes, memory_max));
   Maker maker(stream, memory_max);
   for (const RecordedEvent& event : recording.events) TRY(maker.take(event));
   return stream;
@@ -161,7 +173,8 @@ Result<BlockStream> BlockStream::make(const Recording& recording, std::uint32_t 
 
 Result<BlockStream> BlockStream::make(RecordingReader& reader, std::uint32_t block_bytes,
                                       std::uint64_t memory_max, const EventWindow& window) {
-  BlockStream stream = TRY(make_empty(reader.facts().disk_bytes, block_bytes, memory_max));
+  const RecordingFacts& facts = reader.facts();
+  BlockStream stream = TRY(make_empty(facts.disk_bytes, facts.split, block_bytes, memory_max));
   if (window.first != 0) TRY(reader.start_at(window.first));
   Maker maker(stream, memory_max);
   while (const PiecedEvent* const pieced = TRY(reader.next_pieced())) {

@@ -25,12 +25,16 @@ struct BlockWrite {
   ContentId content;
 };
 
+// The devices that a flush is for.
+enum class FlushScope : std::uint8_t { kAll, kFirst, kSecond };
+
 enum class StreamEventKind : std::uint8_t { kSubmitted, kCompleted, kMark, kPowerCycle };
 
 struct StreamEvent {
   StreamEventKind kind = StreamEventKind::kSubmitted;
   RequestKind request = RequestKind::kWrite;  // kSubmitted, kCompleted
   bool is_fua = false;
+  FlushScope scope = FlushScope::kAll;  // of a flush
   // kSubmitted and kCompleted: which blocks, as a range of BlockStream's writes; empty for a flush.
   // A discard is a write of zeroes that may be undone until it is flushed, as any write may.
   std::uint32_t first_write = 0, write_count = 0;
@@ -48,7 +52,7 @@ struct EventWindow {
 class BlockStream {
  public:
   // Errors: kLimit: contents or blocks beyond `memory_max` bytes; kInvalid: `block_bytes` does not
-  // divide the disk.
+  // divide the disk, or its devices.
   static Result<BlockStream> make(const Recording& recording, std::uint32_t block_bytes,
                                   std::uint64_t memory_max);
   // The same of a part of a recording that need not fit memory.  Contents that are as long as a
@@ -65,6 +69,8 @@ class BlockStream {
   // What each block held before the first event.
   std::span<const ContentId> base() const { return base_; }
   std::span<const StreamEvent> events() const { return events_; }
+  // The first block of the second device; as many as there are blocks: there is one device.
+  BlockNo second_device() const { return second_device_; }
   std::span<const BlockWrite> writes(const StreamEvent& event) const {
     return std::span(writes_).subspan(event.first_write, event.write_count);
   }
@@ -73,10 +79,11 @@ class BlockStream {
  private:
   explicit BlockStream(std::unique_ptr<ContentPool> pool) : pool_(std::move(pool)) {}
   class Maker;
-  static Result<BlockStream> make_empty(std::uint64_t disk_bytes, std::uint32_t block_bytes,
-                                        std::uint64_t memory_max);
+  static Result<BlockStream> make_empty(std::uint64_t disk_bytes, const DeviceSplit& split,
+                                        std::uint32_t block_bytes, std::uint64_t memory_max);
 
   std::unique_ptr<ContentPool> pool_;
+  BlockNo second_device_;
   std::vector<ContentId> base_;
   std::vector<StreamEvent> events_;
   std::vector<BlockWrite> writes_;

@@ -76,7 +76,7 @@ class Fold {
     first_kept_ = first_kept_frame();
     TRY(walk_to_kept());
     TRY(collect_needs());
-    TRY(append_recording_header(to, frames_.disk_bytes(), first_event_));
+    TRY(append_recording_header(to, frames_.disk_bytes(), first_event_, frames_.split()));
     frame_ = fresh_frame();
     TRY(write_contents());
     TRY(write_base());

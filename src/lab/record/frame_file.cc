@@ -15,8 +15,9 @@ StoredPart part_of(const disk::PartHeader& header, std::uint64_t offset) {
 // Definitions and events out of the raw bytes of an events part.
 class PartParser {
  public:
-  PartParser(const FrameInfo& frame, std::uint64_t disk_bytes, FrameEvents& into)
-      : frame_(frame), disk_bytes_(disk_bytes), into_(into) {}
+  PartParser(const FrameInfo& frame, std::uint64_t disk_bytes, const DeviceSplit& split,
+             FrameEvents& into)
+      : frame_(frame), disk_bytes_(disk_bytes), split_(split), into_(into) {}
 
   Result<void> parse() {
     const Bytes raw = into_.raw;
@@ -93,6 +94,7 @@ class PartParser {
     if (event.offset > disk_bytes_ || event.length > disk_bytes_ - event.offset) {
       return fail(Errc::kCorrupt, "recording: a range past the end of its disk", event.offset);
     }
+    if (event.kind == EventKind::kSubmitted) TRY(check_device(event));
     const bool may_start = event.kind == EventKind::kBase || event.kind == EventKind::kSubmitted;
     if (frame_.kind == FrameKind::kStart ? !may_start : event.kind == EventKind::kBase) {
       return fail(Errc::kCorrupt, "recording: an event in a frame of the other kind", header.kind);
@@ -100,8 +102,22 @@ class PartParser {
     return event;
   }
 
+  // A request lies on one device; a flush names all of one, or nothing.
+  Result<void> check_device(const RecordedEvent& event) const {
+    if (event.length == 0) return {};
+    const std::size_t device = split_.device_of(event.offset);
+    const std::uint64_t begin = device == 0 ? 0 : split_.second_at;
+    const std::uint64_t end = device == 0 && split_.is_split() ? split_.second_at : disk_bytes_;
+    const bool is_whole = event.offset == begin && event.length == end - begin;
+    if (event.request == RequestKind::kFlush ? !is_whole : event.length > end - event.offset) {
+      return fail(Errc::kCorrupt, "recording: a request that is not of one device", event.offset);
+    }
+    return {};
+  }
+
   const FrameInfo& frame_;
   const std::uint64_t disk_bytes_;
+  const DeviceSplit& split_;
   FrameEvents& into_;
   std::size_t at_ = 0;
 };
@@ -112,16 +128,11 @@ ContentNumber FrameEvent::ref(std::size_t piece) const {
   return ContentNumber(load<Le32>(refs, 4 * piece).value());
 }
 
-Result<FrameFile> FrameFile::open(const ByteStore& file) {
-  disk::RecordingHeader2 header;
-  std::array<std::uint8_t, sizeof(header)> bytes{};
-  if (file.size_bytes() < bytes.size())
-    return fail(Errc::kCorrupt, "recording: too short for its header", 0);
-  TRY(file.read_at(0, bytes));
-  header = TRY(load<disk::RecordingHeader2>(bytes, 0));
-  if (header.magic != disk::kMagic2) return fail(Errc::kCorrupt, "recording: magic", 0);
-  const std::uint32_t sum =
-      crc32c(~0u, Bytes(bytes).first(offsetof(disk::RecordingHeader2, checksum)));
+// What both headers have.
+template <class Header>
+Result<void> FrameFile::take_header(const Header& header) {
+  const Bytes bytes = bytes_of(header);
+  const std::uint32_t sum = crc32c(~0u, bytes.first(bytes.size() - sizeof(header.checksum)));
   if (!kFuzzing && header.checksum.value() != sum)
     return fail(Errc::kCorrupt, "recording: checksum of its header", 0);
   if (header.unit_bytes.value() != disk::kUnitBytes) {
@@ -130,10 +141,37 @@ Result<FrameFile> FrameFile::open(const ByteStore& file) {
   if (header.disk_bytes > kRecordedDiskBytesMax) {
     return fail(Errc::kLimit, "recording: a disk of more than 64 GiB", header.disk_bytes);
   }
+  disk_bytes_ = header.disk_bytes;
+  folded_events_ = header.folded_events;
+  return {};
+}
+
+// How long it is.
+Result<std::uint64_t> FrameFile::read_file_header() {
+  std::array<std::uint8_t, sizeof(disk::RecordingHeader3)> bytes{};
+  const std::size_t there = std::min<std::uint64_t>(file_->size_bytes(), bytes.size());
+  if (there < sizeof(disk::RecordingHeader2))
+    return fail(Errc::kCorrupt, "recording: too short for its header", 0);
+  TRY(file_->read_at(0, MutableBytes(bytes).first(there)));
+  const auto header = TRY(load<disk::RecordingHeader2>(bytes, 0));
+  if (header.magic == disk::kMagic2) {
+    TRY(take_header(header));
+    return sizeof(header);
+  }
+  if (header.magic != disk::kMagic3) return fail(Errc::kCorrupt, "recording: magic", 0);
+  const auto split = TRY(load<disk::RecordingHeader3>(Bytes(bytes).first(there), 0));
+  TRY(take_header(split));
+  split_.second_at = split.second_at;
+  const bool is_inside = split_.is_split() && split_.second_at < disk_bytes_;
+  if (!is_inside || split_.second_at % disk::kUnitBytes != 0) {
+    return fail(Errc::kCorrupt, "recording: where its second device begins", split_.second_at);
+  }
+  return sizeof(split);
+}
+
+Result<FrameFile> FrameFile::open(const ByteStore& file) {
   FrameFile frames(file);
-  frames.disk_bytes_ = header.disk_bytes;
-  frames.folded_events_ = header.folded_events;
-  std::uint64_t offset = sizeof(header);
+  std::uint64_t offset = TRY(frames.read_file_header());
   while (offset < file.size_bytes()) {
     const auto frame = TRY(frames.read_header(offset));
     if (!frame) {
@@ -198,7 +236,7 @@ Result<std::optional<FrameEvents>> FrameFile::load_events(const FrameInfo& frame
   if (!raw) return std::optional<FrameEvents>{};
   FrameEvents events;
   events.raw = std::move(*raw);
-  TRY(PartParser(frame, disk_bytes_, events).parse());
+  TRY(PartParser(frame, disk_bytes_, split_, events).parse());
   return std::optional(std::move(events));
 }
 

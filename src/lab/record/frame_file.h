@@ -47,11 +47,12 @@ struct FrameEvents {
 
 class FrameFile {
  public:
-  // Errors: kCorrupt: not a recording of format 2, or headers of whole frames that do not fit each
+  // Errors: kCorrupt: not a recording of format 2 or 3, or headers of whole frames that do not fit each
   // other; kUnsupported: another unit; kLimit: a disk over 64 GiB; kIo.
   static Result<FrameFile> open(const ByteStore& file);
 
   std::uint64_t disk_bytes() const { return disk_bytes_; }
+  const DeviceSplit& split() const { return split_; }
   std::uint64_t folded_events() const { return folded_events_; }
   const std::vector<FrameInfo>& frames() const { return frames_; }
   // The file ends in a frame that is not whole by its header or length.
@@ -64,12 +65,16 @@ class FrameFile {
 
  private:
   explicit FrameFile(const ByteStore& file) : file_(&file) {}
+  template <class Header>
+  Result<void> take_header(const Header& header);
+  Result<std::uint64_t> read_file_header();
   Result<std::optional<FrameInfo>> read_header(std::uint64_t offset) const;
   Result<std::optional<std::vector<std::uint8_t>>> unpack(const StoredPart& part) const;
   Result<void> check_sequel(const FrameInfo& frame) const;
 
   const ByteStore* file_;
   std::uint64_t disk_bytes_ = 0, folded_events_ = 0;
+  DeviceSplit split_;
   std::vector<FrameInfo> frames_;
   bool is_cut_ = false;
 };

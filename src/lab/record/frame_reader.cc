@@ -11,6 +11,8 @@ class FrameReader final : public RecordingReader {
   FrameReader(FrameFile&& file, std::uint64_t memory_bytes)
       : file_(std::move(file)), walk_(file_, memory_bytes) {
     facts_.disk_bytes = file_.disk_bytes();
+    facts_.split = file_.split();
+    facts_.format = facts_.split.is_split() ? 3 : 2;
     facts_.folded_events = file_.folded_events();
   }
   const RecordingFacts& facts() const override { return facts_; }

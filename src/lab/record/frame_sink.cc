@@ -15,12 +15,21 @@ constexpr std::size_t kFrameBytesMin = 4096, kFrameBytesMax = std::size_t{1} << 
 }  // namespace
 
 Result<void> append_recording_header(File& file, std::uint64_t disk_bytes,
-                                     std::uint64_t folded_events) {
+                                     std::uint64_t folded_events, const DeviceSplit& split) {
+  const auto append = [&](auto& header) -> Result<void> {
+    header.disk_bytes = disk_bytes;
+    header.folded_events = folded_events;
+    const Bytes bytes = bytes_of(header);
+    header.checksum = crc32c(~0u, bytes.first(bytes.size() - sizeof(header.checksum)));
+    return file.append(bytes_of(header));
+  };
+  if (split.is_split()) {
+    disk::RecordingHeader3 header;
+    header.second_at = split.second_at;
+    return append(header);
+  }
   disk::RecordingHeader2 header;
-  header.disk_bytes = disk_bytes;
-  header.folded_events = folded_events;
-  header.checksum = crc32c(~0u, bytes_of(header).first(offsetof(disk::RecordingHeader2, checksum)));
-  return file.append(bytes_of(header));
+  return append(header);
 }
 
 std::size_t FrameSink::frame_bytes(std::uint64_t bytes_max) {

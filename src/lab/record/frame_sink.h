@@ -18,8 +18,9 @@
 
 namespace powercut::lab {
 
+// Of format 2, or 3 where the disk is two devices.
 Result<void> append_recording_header(File& file, std::uint64_t disk_bytes,
-                                     std::uint64_t folded_events);
+                                     std::uint64_t folded_events, const DeviceSplit& split);
 
 class FrameSink {
  public:

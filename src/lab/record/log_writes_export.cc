@@ -24,6 +24,9 @@ class Exporter {
   }
 
   Result<LogCounts> run() {
+    if (reader_.facts().split.is_split()) {
+      return fail(Errc::kUnsupported, "recording: such a log is of one device; this is of two");
+    }
     TRY(write_super());
     while (const PiecedEvent* const event = TRY(reader_.next_pieced())) TRY(take(*event));
     for (const Pending& pending : completed_) TRY(log(pending));

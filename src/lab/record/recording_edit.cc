@@ -12,6 +12,7 @@ constexpr std::uint64_t kFirstInserted = std::uint64_t{1} << 62;
 
 RecordingEdit::RecordingEdit(const Recording& recording)
     : disk_bytes_(recording.disk_bytes),
+      split_(recording.split),
       is_cut_(recording.is_cut),
       events_(recording.events),
       next_inserted_(kFirstInserted) {}
@@ -119,6 +120,7 @@ void RecordingEdit::replace_base(std::uint64_t offset, Bytes data) {
 EditedRecording RecordingEdit::take() {
   EditedRecording edited;
   edited.recording.disk_bytes = disk_bytes_;
+  edited.recording.split = split_;
   edited.recording.is_cut = is_cut_;
   edited.original.push_back(0);
   std::unordered_map<std::uint64_t, std::uint64_t> numbers;

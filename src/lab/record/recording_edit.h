@@ -48,6 +48,7 @@ class RecordingEdit {
   Bytes keep(Bytes data);
 
   std::uint64_t disk_bytes_;
+  DeviceSplit split_;
   bool is_cut_;
   std::vector<RecordedEvent> events_;
   std::vector<std::vector<std::uint8_t>> kept_;

@@ -50,6 +50,7 @@ Result<Recording> read_recording(const ByteStore& file, std::uint64_t memory_max
       TRY(RecordingReader::open(file, std::min(memory_max, RecordingReader::kMemoryBytes)));
   Recording recording;
   recording.disk_bytes = reader->facts().disk_bytes;
+  recording.split = reader->facts().split;
   recording.folded_events = reader->facts().folded_events;
   DataKeeper keeper(recording, memory_max);
   while (const RecordedEvent* const event = TRY(reader->next())) TRY(keeper.keep(*event));

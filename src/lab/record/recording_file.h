@@ -16,6 +16,7 @@ namespace powercut::lab {
 
 struct Recording {
   std::uint64_t disk_bytes = 0;
+  DeviceSplit split;
   std::vector<RecordedEvent> events;  // data: lives as long as the Recording
   bool is_cut = false;                // the file ends in a broken frame, which was left out
   std::uint64_t folded_events = 0;    // that were dropped, their effect being in the base

@@ -144,6 +144,53 @@ TEST_F(RecordingFileTest, EveryCutLeavesABeginning) {
   EXPECT_EQ(last_count, read()->events.size());
 }
 
+// Two devices in one recording: where the second begins, and which of them a flush is for.
+TEST_F(RecordingFileTest, TwoDevicesStayTwo) {
+  constexpr DeviceSplit kSplit{4 * 4096};
+  const std::uint64_t second_bytes = disk_.size_bytes() - kSplit.second_at;
+  const auto writer = RecordingWriter::create(folder_ / "rec", disk_, 1u << 20, kSplit).value();
+  ManualClock clock;
+  RecordedDisk recorded(disk_, clock, {writer.get()});
+  const std::vector<std::uint8_t> data(4096, 7);
+  ASSERT_TRUE(recorded.write(0, data, Durability::kCached));
+  Request flush{RequestKind::kFlush, Durability::kCached, 0, kSplit.second_at, second_bytes, {}};
+  recorded.submit(flush);
+  ASSERT_TRUE(recorded.complete(flush));
+  ASSERT_TRUE(writer->close());
+  const auto recording = read();
+  ASSERT_TRUE(recording) << recording.error().what;
+  EXPECT_EQ(recording->split, kSplit);
+  const RecordedEvent& last = recording->events[recording->events.size() - 2];
+  EXPECT_EQ(last.request, RequestKind::kFlush);
+  EXPECT_EQ(last.offset, kSplit.second_at);
+  EXPECT_EQ(last.length, second_bytes);
+}
+
+// What lies on no single device, and a flush of a part, break the format.
+TEST_F(RecordingFileTest, ARequestIsOfOneDevice) {
+  const auto refusal = [&](const DeviceSplit& split, Request request, const char* name) {
+    const auto writer = RecordingWriter::create(folder_ / name, disk_, 1u << 20, split).value();
+    request.sequence = 1;
+    const std::vector<std::uint8_t> data(request.length, 1);
+    if (request.kind == RequestKind::kWrite) request.data = data;
+    writer->on_submitted(request, Nanoseconds(1));
+    EXPECT_TRUE(writer->close());
+    const auto file = File::open(folder_ / name, File::Access::kRead).value();
+    const auto read = read_recording(file, std::uint64_t{64} << 20);
+    return read ? std::string() : std::string(read.error().what);
+  };
+  const std::string none = "recording: a request that is not of one device";
+  const Request across{RequestKind::kWrite, Durability::kCached, 0, 4096, 8192, {}};
+  EXPECT_EQ(refusal({8192}, across, "across"), none);
+  EXPECT_EQ(refusal({}, across, "one device"), "");
+  const Request part{RequestKind::kFlush, Durability::kCached, 0, 0, 4096, {}};
+  EXPECT_EQ(refusal({8192}, part, "part"), none);
+  EXPECT_EQ(refusal({4096}, part, "whole"), "");
+  EXPECT_EQ(refusal({}, part, "part of one"), none);
+  EXPECT_NE(refusal({disk_.size_bytes()}, across, "behind the end"), "");
+  EXPECT_NE(refusal({1000}, across, "no unit"), "");
+}
+
 // The one that came with Powercut before there was format 2.
 TEST(OldRecording, IsReadAsItWas) {
   const auto file = File::open(POWERCUT_SOURCE_DIR "/share/first-find.pcrec", File::Access::kRead);

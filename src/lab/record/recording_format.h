@@ -1,6 +1,7 @@
 // The stored structures of a recording file; docs/format-recording.md has the layout.
 //
-// Format 2 is written and read; format 1 is read only.
+// Format 2 is written and read, and format 3, which differs in its header alone, where the disk
+// stands for two devices; format 1 is read only.
 #pragma once
 
 #include <array>
@@ -27,6 +28,21 @@ STORED_AT(RecordingHeader2, disk_bytes, 8);
 STORED_AT(RecordingHeader2, folded_events, 16);
 STORED_AT(RecordingHeader2, unit_bytes, 24);
 STORED_AT(RecordingHeader2, checksum, 28);
+
+inline constexpr std::array<std::uint8_t, 8> kMagic3 = {'P', 'C', 'U', 'T', 'R', 'E', 'C', '3'};
+
+struct RecordingHeader3 {
+  std::array<std::uint8_t, 8> magic = kMagic3;
+  Le64 disk_bytes;
+  Le64 folded_events;
+  Le64 second_at;  // where the second device begins: not 0, before the end of the disk
+  Le32 unit_bytes = kUnitBytes;
+  Le32 checksum;  // crc32c(~0, the bytes before it)
+};
+static_assert(sizeof(RecordingHeader3) == 40 && alignof(RecordingHeader3) == 1);
+STORED_AT(RecordingHeader3, second_at, 24);
+STORED_AT(RecordingHeader3, unit_bytes, 32);
+STORED_AT(RecordingHeader3, checksum, 36);
 
 struct PartHeader {
   Le32 stored_bytes;  // of one zstd frame; as many as the raw ones: these, as they are

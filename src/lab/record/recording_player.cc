@@ -3,8 +3,8 @@
 namespace powercut::lab {
 
 Result<std::unique_ptr<RecordingPlayer>> RecordingPlayer::make(RecordingReader& reader) {
-  if (reader.facts().format != 2) {
-    return fail(Errc::kUnsupported, "recording: only format 2 is played while it is read");
+  if (reader.facts().format == 1) {
+    return fail(Errc::kUnsupported, "recording: format 1 cannot be played while it is read");
   }
   return std::unique_ptr<RecordingPlayer>(new RecordingPlayer(reader));
 }

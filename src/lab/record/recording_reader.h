@@ -1,4 +1,4 @@
-// Reads a recording event by event, of format 2 or 1, without holding it in memory.
+// Reads a recording event by event, of format 3, 2 or 1, without holding it in memory.
 //
 // Nothing read is trusted.  A recorder that died leaves at most one frame that is not whole, at the
 // end: reading stops there and is_cut() says so.
@@ -15,6 +15,7 @@ namespace powercut::lab {
 struct RecordingFacts {
   unsigned format = 2;
   std::uint64_t disk_bytes = 0;
+  DeviceSplit split;  // format 3
   std::uint64_t folded_events = 0;  // that were dropped, their effect being in the base
 };
 

@@ -44,9 +44,10 @@ RecordingWriter::RecordingWriter(File file, const std::filesystem::path& path,
 
 Result<std::unique_ptr<RecordingWriter>> RecordingWriter::create(const std::filesystem::path& path,
                                                                  const BlockView& view,
-                                                                 std::uint64_t bytes_max) {
+                                                                 std::uint64_t bytes_max,
+                                                                 const DeviceSplit& split) {
   File file = TRY(File::create(path, 0));
-  TRY(append_recording_header(file, view.size_bytes(), 0));
+  TRY(append_recording_header(file, view.size_bytes(), 0, split));
   std::unique_ptr<RecordingWriter> writer(new RecordingWriter(std::move(file), path, bytes_max));
   TRY(writer->add_base(view));
   return writer;

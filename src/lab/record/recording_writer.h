@@ -43,7 +43,8 @@ class RecordingWriter final : public DiskObserver {
   // The file must not exist.  `view` gives the content at first: its pages that are not zero.
   static Result<std::unique_ptr<RecordingWriter>> create(const std::filesystem::path& path,
                                                          const BlockView& view,
-                                                         std::uint64_t bytes_max);
+                                                         std::uint64_t bytes_max,
+                                                         const DeviceSplit& split = {});
   ~RecordingWriter() override;
   void on_submitted(const Request& request, Nanoseconds when) override;
   void on_completed(const Request& request, Nanoseconds when) override;

@@ -13,6 +13,7 @@ std::string recording_json(const RecordingSummary& summary) {
   return json_document({{"format", summary.facts.format},
                         {"file_bytes", summary.file_bytes},
                         {"disk_bytes", summary.facts.disk_bytes},
+                        {"second_device_at", summary.facts.split.second_at},
                         {"cut", summary.is_cut},
                         {"base_bytes", summary.base_bytes},
                         {"folded_events", summary.facts.folded_events},

@@ -12,6 +12,10 @@ std::string recording_text(const std::string& name, const RecordingSummary& summ
   std::string text =
       fmt::format("{}: format {}, {} bytes, of a disk of {} bytes\n", name, summary.facts.format,
                   grouped(summary.file_bytes), grouped(summary.facts.disk_bytes));
+  if (summary.facts.split.is_split()) {
+    text += fmt::format("  two devices: the second begins at byte {}\n",
+                        grouped(summary.facts.split.second_at));
+  }
   text +=
       fmt::format("  {} bytes on the disk before the first event\n", grouped(summary.base_bytes));
   if (summary.facts.folded_events != 0) {

@@ -86,7 +86,8 @@ std::string host_run_header_text(const HostRunOptions& options, const std::strin
   if (options.hands_over_device) {
     text += ", empty: $POWERCUT_DEVICE";
   } else {
-    text += fmt::format("; ext4 with {} MiB of journal, mounted {}", options.journal_mib,
+    text += fmt::format("; ext4 with {} MiB of journal{}, mounted {}", options.journal_mib,
+                        options.has_external_journal ? " on a device of its own" : "",
                         options.mount_options.empty() ? "by default" : options.mount_options);
   }
   const double delay_us = 1e6 * seconds_of(options.write_delay);

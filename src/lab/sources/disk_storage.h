@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "host/file.h"
+#include "lab/record/request.h"
 
 namespace powercut::lab {
 
@@ -18,6 +19,9 @@ struct DiskOptions {
   std::uint64_t size_bytes = std::uint64_t{1} << 30;
   bool has_file_system = true;  // made by mke2fs; else the disk is empty
   std::uint32_t journal_mib = 64;
+  // The journal is a device of its own, behind the file system's: `size_bytes` is the latter's.
+  // For root: mke2fs wants devices.
+  bool has_external_journal = false;
   std::vector<std::string> mkfs_options;  // after ours, so they win
   std::filesystem::path image;            // serve a copy of this instead of a fresh disk
   bool is_allocated = false;              // all of it at the start, not as it is written
@@ -25,6 +29,9 @@ struct DiskOptions {
   std::filesystem::path record;           // a recording of all requests
   std::uint64_t record_bytes_max = std::uint64_t{4} << 30;
 };
+
+// Where the journal begins, if it is a device of its own.
+DeviceSplit split_of(const DiskOptions& options);
 
 // Errors: kNotFound: no mke2fs, no such image; kNoSpace, kLimit: no room for the disk; kIo.
 Result<File> make_storage(const DiskOptions& options);

@@ -64,6 +64,7 @@ ProcessOptions server_options(const HostDiskOptions& options, const std::filesys
                       "record=" + options.record.string(),
                       "record-max=" + std::to_string(options.record_bytes_max),
                       "marks=" + options.marks.string(),
+                      "second-at=" + std::to_string(split_of(options).second_at),
                       "judged=" + std::to_string(options.is_judged ? 1 : 0),
                       "write-delay-ns=" + std::to_string(options.write_delay.count())};
   server.inherited_fds = {storage.fd(), report.get(), device.get()};
@@ -103,12 +104,14 @@ Result<void> serve_host_disk(const std::vector<std::string>& words) {
   options.record_bytes_max = TRY(parsed.number("record-max"));
   options.marks = TRY(parsed.text("marks"));
   options.is_judged = TRY(parsed.number("judged")) != 0;
+  options.split.second_at = TRY(parsed.number("second-at"));
+  const std::uint64_t second_at = options.split.second_at;
   Fd device = TRY(inherited(parsed, "device-fd"));
   const auto delay = static_cast<std::int64_t>(TRY(parsed.number("write-delay-ns")));
   const SteadyClock clock;
   const auto served = TRY(ServedDisk::open(std::move(options)));
   RecordedFile recorded(served->disk());
-  const auto file = TRY(FuseFile::open(std::move(device), recorded, clock, {Nanoseconds(delay)}));
+  const auto file = TRY(FuseFile::open(std::move(device), recorded, clock, {Nanoseconds(delay), second_at}));
   // What is refused of it, a machine with enough memory does not need.
   static_cast<void>(become_disk_process("powercut-disk"));
   return file->serve(stop.fd());

@@ -26,6 +26,7 @@ Result<HostStage> HostStage::start(const HostStageOptions& options, const Clock&
                      "root-fd=" + std::to_string(options.disk_root),
                      "block-bytes=" + std::to_string(options.block_bytes),
                      "device=" + std::to_string(options.hands_over_device ? 1 : 0),
+                     "second=" + std::to_string(options.has_second ? 1 : 0),
                      "mount-options=" + options.mount_options,
                      "load-ms=" + std::to_string(limit),
                      "marks=" + options.marks.string(),

@@ -34,6 +34,7 @@ struct HostStageOptions {
   int disk_root = -1;             // HostDisk::root()
   std::uint32_t block_bytes = 512;
   bool hands_over_device = false;  // no mount: the load gets the device
+  bool has_second = false;         // the journal is on a device of its own: FuseFile::kSecondName
   std::string mount_options;       // as for mount -o
   std::vector<std::string> command;
   Nanoseconds load_limit = std::chrono::seconds(60);

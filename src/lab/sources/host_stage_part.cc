@@ -66,7 +66,9 @@ class Stage {
     TRY(enter_own_mounts());
     TRY(make_directories(place_));
     began_ = kernel_log_end();
-    LoopDevice device = TRY(attach());
+    LoopDevice device = TRY(attach(FuseFile::kName));
+    if (TRY(words_.number("second")) != 0) journal_.emplace(TRY(attach(FuseFile::kSecondName)));
+    root_.reset();
     say_(std::string(kStageDeviceWord) + device.number());
     if (mount(device)) {
       const auto ran = run_load(device);
@@ -74,6 +76,7 @@ class Stage {
       unmount_it(device);
     }
     device.release();
+    journal_.reset();
     say_step("off");
     return {};
   }
@@ -81,9 +84,8 @@ class Stage {
  private:
   void say_step(const std::string& text) const { say_(std::string(kProtocolWord) + text); }
 
-  Result<LoopDevice> attach() {
-    const Fd file = TRY(open_direct(root_, FuseFile::kName));
-    root_.reset();
+  Result<LoopDevice> attach(const char* name) const {
+    const Fd file = TRY(open_direct(root_, name));
     LoopDevice::Options options;
     options.block_bytes = static_cast<std::uint32_t>(TRY(words_.number("block-bytes")));
     options.name = folder_.filename().string();
@@ -109,8 +111,9 @@ class Stage {
       say_step("mounted");
       return true;
     }
-    const MountOptions options =
-        split_mount_options(joined_options(words_.text_or("mount-options", "")));
+    std::string words = joined_options(words_.text_or("mount-options", ""));
+    if (journal_) words += ",journal_path=" + journal_->path();
+    const MountOptions options = split_mount_options(words);
     const auto mounted = mount_file_system({.source = device.path(),
                                             .place = place_.string(),
                                             .type = "ext4",
@@ -120,9 +123,9 @@ class Stage {
       say_step("mounted");
       return true;
     }
-    std::string words = error_words(mounted.error());
-    for (const std::string& line : mount_words(device)) words += "; " + line;
-    say_step("mount failed: " + std::to_string(mounted.error().where) + " " + words);
+    std::string why = error_words(mounted.error());
+    for (const std::string& line : mount_words(device)) why += "; " + line;
+    say_step("mount failed: " + std::to_string(mounted.error().where) + " " + why);
     return false;
   }
 
@@ -188,6 +191,9 @@ class Stage {
     if (!device.comes_free(clock_, kBusyLimit)) {
       say_step("trouble: " + device.path() + " is still in use");
     }
+    if (journal_ && !journal_->comes_free(clock_, kBusyLimit)) {
+      say_step("trouble: " + journal_->path() + " is still in use");
+    }
   }
 
   const PartWords& words_;
@@ -199,6 +205,7 @@ class Stage {
   bool hands_over_device_ = false;
   Nanoseconds load_limit_{0};
   Fd root_;
+  std::optional<LoopDevice> journal_;
   double began_ = 0;
 };
 

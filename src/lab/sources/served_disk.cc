@@ -15,13 +15,15 @@ Result<std::unique_ptr<ServedDisk>> ServedDisk::open(ServedDiskOptions&& options
   std::unique_ptr<ServedDisk> served(new ServedDisk(std::move(options.report), options.keep));
   served->file_ = TRY(File::adopt(std::move(options.disk)));
   served->device_ = std::make_unique<StoreDevice>(*served->file_);
-  served->judge_ = std::make_unique<TagJudge>(*served->device_, served->clock_, *served);
+  JudgeOptions judge;
+  judge.split = options.split;
+  served->judge_ = std::make_unique<TagJudge>(*served->device_, served->clock_, *served, judge);
   served->is_judged_ = options.is_judged;
   std::vector<DiskObserver*> observers;
   if (options.is_judged) observers.push_back(served->judge_.get());
   if (!options.record.empty()) {
-    served->writer_ =
-        TRY(RecordingWriter::create(options.record, *served->device_, options.record_bytes_max));
+    served->writer_ = TRY(RecordingWriter::create(options.record, *served->device_,
+                                                  options.record_bytes_max, options.split));
     observers.push_back(served->writer_.get());
   }
   served->recorded_ =

@@ -32,6 +32,7 @@ struct ServedDiskOptions {
   std::filesystem::path record;  // a recording of all requests; empty: none
   std::filesystem::path marks;   // a socket for marks (mark_door.h); empty: none
   std::uint64_t record_bytes_max = 0;
+  DeviceSplit split;      // where the disk stands for two devices
   bool is_judged = true;  // else no commit is checked: to measure what the check costs
 };
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "block/window_view.h"
+
 namespace powercut::lab {
 namespace {
 
@@ -13,6 +15,24 @@ bool same_runs(const JournalMap& a, const JournalMap& b) {
 }
 
 }  // namespace
+
+Result<JournalMap> locate_journal_on(const BlockView& disk, const Volume& volume,
+                                     const DeviceSplit& split) {
+  const Superblock& superblock = volume.superblock();
+  if (!split.is_split() || superblock.journal_inode.value() != 0) return locate_journal(volume);
+  const std::uint64_t blocks = split.second_at / superblock.block_bytes();
+  if (superblock.block_count > blocks || split.second_at % superblock.block_bytes() != 0) {
+    return fail(Errc::kCorrupt, "file system: longer than its device", superblock.block_count);
+  }
+  const WindowView journal(disk, split.second_at, disk.size_bytes() - split.second_at);
+  return locate_external_journal(superblock, journal, blocks);
+}
+
+bool JournalPlace::is_flushed_by(const Request& flush) const {
+  if (!ring_) return true;
+  const std::uint64_t at = ring_->map().lowest().value() * ring_->map().block_bytes();
+  return split_.flushes(flush.offset, flush.length, split_.device_of(at));
+}
 
 void JournalPlace::note_written(std::uint64_t offset, std::uint64_t length) {
   if (!watched_.touches(offset, length)) return;
@@ -34,8 +54,8 @@ JournalPlace::Found JournalPlace::look() {
 
 Result<JournalPlace::Found> JournalPlace::find() {
   const Volume volume = TRY(Volume::open(view_));
-  JournalMap map = TRY(locate_journal(volume));
-  WatchList watched = TRY(WatchList::of_journal(volume));
+  JournalMap map = TRY(locate_journal_on(view_, volume, split_));
+  WatchList watched = TRY(WatchList::of_journal(volume, split_));
   std::vector<std::uint8_t> block(map.block_bytes());
   TRY(view_.read(map.device_block(LogBlock(0)).value() * block.size(), block));
   const JournalSuperblock superblock = TRY(JournalSuperblock::parse(block));

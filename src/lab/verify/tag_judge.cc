@@ -49,7 +49,7 @@ TagJudge::TagJudge(const BlockView& view, const Clock& clock, FindingSink& sink,
       sink_(sink),
       options_(options),
       own_clock_(options.measures_time ? &clock : nullptr),
-      place_(view) {
+      place_(view, options.split) {
   find_journal();
 }
 
@@ -72,6 +72,7 @@ void TagJudge::on_submitted(const Request& request, Nanoseconds when) {
   if (request.kind != RequestKind::kFlush) return;
   ++counters_.flush_count;
   if (place_.is_in_doubt()) find_journal();
+  if (!place_.is_flushed_by(request)) return;
   // What was completed before this moment is what the flush makes durable.
   judge_waiting(when);
   has_unflushed_blocks_ = false;
@@ -80,6 +81,7 @@ void TagJudge::on_submitted(const Request& request, Nanoseconds when) {
 void TagJudge::on_completed(const Request& request, Nanoseconds when) {
   const Stopwatch stopwatch(own_clock_, counters_.judge_time, sink_time_);
   if (request.kind == RequestKind::kFlush) {
+    if (!place_.is_flushed_by(request)) return;
     if (written_tail_) pass_tail(*std::exchange(written_tail_, std::nullopt), when);
     return;
   }

@@ -58,6 +58,8 @@ struct JudgeOptions {
   double identify_share = 0.05;
   // Whether counters().judge_time is kept: two looks at the clock for each request.
   bool measures_time = true;
+  // Where the disk stands for two devices.
+  DeviceSplit split = {};
   // Always allowed for identify, whatever the share.
   Nanoseconds identify_free = std::chrono::seconds(2);
 };

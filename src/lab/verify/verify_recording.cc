@@ -23,8 +23,9 @@ class Collector final : public FindingSink {
   Verification& into_;
 };
 
-JudgeOptions judge_options() {
+JudgeOptions judge_options(const DeviceSplit& split) {
   JudgeOptions options;
+  options.split = split;
   options.identify_share = 1;  // nothing waits for it here
   options.identify_free = std::chrono::seconds(60);
   options.measures_time = false;
@@ -50,7 +51,7 @@ Verification verify_recording(const Recording& recording, const Clock& clock) {
     if (is_base(event)) view.apply(event);
   }
   Collector collector(verification);
-  TagJudge judge(view, clock, collector, judge_options());
+  TagJudge judge(view, clock, collector, judge_options(recording.split));
   play(recording, view, {&judge});
   const auto first = std::ranges::find_if_not(recording.events, is_base);
   const bool is_empty = first == recording.events.end();
@@ -64,7 +65,7 @@ Result<Verification> verify_recording(RecordingReader& reader, const Clock& cloc
   const auto player = TRY(RecordingPlayer::make(reader));
   TRY(player->read_base());
   Collector collector(verification);
-  TagJudge judge(player->disk(), clock, collector, judge_options());
+  TagJudge judge(player->disk(), clock, collector, judge_options(reader.facts().split));
   TRY(player->play({&judge}));
   finish(verification, judge, player->first_time(), player->last_time());
   verification.is_cut = reader.is_cut();

@@ -32,7 +32,7 @@ WatchList WatchList::of_superblock_only() {
   return list;
 }
 
-Result<WatchList> WatchList::of_journal(const Volume& volume) {
+Result<WatchList> WatchList::of_journal(const Volume& volume, const DeviceSplit& split) {
   WatchList list;
   const Superblock& super = volume.superblock();
   const BlockView& view = volume.view();
@@ -40,6 +40,12 @@ Result<WatchList> WatchList::of_journal(const Volume& volume) {
     TRY(list.add(view, kSuperblockOffset + field.offset, field.length));
   }
   const InodeNo journal = super.journal_inode;
+  if (journal == InodeNo(0) && split.is_split()) {
+    for (const Field& field : kSuperblockFields) {
+      TRY(list.add(view, split.second_at + kSuperblockOffset + field.offset, field.length));
+    }
+    return list;
+  }
   if (journal == InodeNo(0)) return fail(Errc::kNotFound, "no journal inside the file system");
   const std::uint32_t group = (journal.value() - 1) / super.inodes_per_group;
   const std::uint32_t index = (journal.value() - 1) % super.inodes_per_group;

@@ -6,6 +6,7 @@
 
 #include <vector>
 
+#include "lab/record/request.h"
 #include "reader/volume.h"
 
 namespace powercut::lab {
@@ -14,8 +15,9 @@ class WatchList {
  public:
   // Watches nothing but the place of the superblock: for a disk without a file system yet.
   static WatchList of_superblock_only();
-  // What the journal's place depends on, as it is now.  Errors: as Volume.
-  static Result<WatchList> of_journal(const Volume& volume);
+  // What the journal's place depends on, as it is now; one that is not inside the file system lies
+  // on the second device of `volume`'s disk.  Errors: as Volume; kNotFound: there is neither.
+  static Result<WatchList> of_journal(const Volume& volume, const DeviceSplit& split = {});
 
   // Whether a write to [offset, offset + length) could matter; quick.
   bool touches(std::uint64_t offset, std::uint64_t length) const;

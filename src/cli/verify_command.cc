@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/suite_words.h"
 #include "host/machine.h"
+#include "lab/check/order_stream.h"
 #include "lab/report/check_text.h"
 #include "lab/report/suites.h"
 #include "lab/report/text.h"
@@ -44,25 +45,64 @@ int exit_code(const lab::VerifiedStream& verified) {
   return has_trouble ? kEnvironment : kNothingFound;
 }
 
+struct Verified {
+  std::optional<lab::Verification> tag;
+  std::optional<lab::OrderVerification> order;
+  std::vector<lab::Cause> causes;
+};
+
+// Event by event, so that a recording of any length fits; one of the first format is read as a
+// whole.
+Result<Verified> judge(const File& file, const VerifyWords& words, const Clock& clock,
+                       const lab::CauseOptions& options) {
+  Verified verified;
+  const auto reader = TRY(lab::RecordingReader::open(file));
+  if (reader->facts().format == 1) {
+    const auto recording = TRY(lab::read_recording(file, memory_bytes() / 4));
+    if (words.asks("tag")) verified.tag = lab::verify_recording(recording, clock);
+    if (words.asks("order")) verified.order = lab::verify_order(recording, options.order);
+    return verified;
+  }
+  if (words.asks("tag")) verified.tag = TRY(lab::verify_recording(*reader, clock));
+  if (words.asks("order")) {
+    const auto again = TRY(lab::RecordingReader::open(file));
+    verified.order = TRY(lab::verify_order(*again, options.order));
+  }
+  return verified;
+}
+
+// Which finding follows from which is found out by playing the recording with one of them mended:
+// that needs it in memory.  Where it is too long, each finding is a cause of its own.
+Result<void> find_causes(const File& file, const Clock& clock, lab::CauseOptions options,
+                         Verified& verified) {
+  if (!verified.tag || !verified.order) return {};
+  auto findings = lab::stream_findings(verified.tag->findings, verified.order->findings);
+  lab::Recording whole;
+  if (findings.size() > 1) {
+    auto read = lab::read_recording(file, memory_bytes() / 4);
+    if (!read && read.error().code != Errc::kLimit) return Failure{read.error()};
+    if (!read) options.repairs_max = 0;
+    if (read) whole = std::move(*read);
+  }
+  verified.causes = lab::find_causes(whole, std::move(findings), clock, options);
+  return {};
+}
+
 int verify(const VerifyWords& words) {
   const auto file = File::open(words.recording, File::Access::kRead);
   if (!file) return print_error(file.error());
-  const auto recording = lab::read_recording(*file, memory_bytes() / 4);
-  if (!recording) return print_error(recording.error());
   const SteadyClock clock;
   lab::CauseOptions options;
   options.order.data = lab::data_mode_of(words.data).value_or(lab::DataMode::kUnknown);
-  std::optional<lab::Verification> tag;
-  std::optional<lab::OrderVerification> order;
-  if (words.asks("tag")) tag = lab::verify_recording(*recording, clock);
-  if (words.asks("order")) order = lab::verify_order(*recording, options.order);
-  lab::VerifiedStream verified;
-  verified.tag = tag ? &*tag : nullptr;
-  verified.order = order ? &*order : nullptr;
-  if (tag && order) {
-    verified.causes = lab::find_causes(
-        *recording, lab::stream_findings(tag->findings, order->findings), clock, options);
+  auto judged = judge(*file, words, clock, options);
+  if (!judged) return print_error(judged.error());
+  if (const auto found = find_causes(*file, clock, options, *judged); !found) {
+    return print_error(found.error());
   }
+  lab::VerifiedStream verified;
+  verified.tag = judged->tag ? &*judged->tag : nullptr;
+  verified.order = judged->order ? &*judged->order : nullptr;
+  verified.causes = std::move(judged->causes);
   if (words.as_json) {
     print(lab::verification_json(verified));
   } else {

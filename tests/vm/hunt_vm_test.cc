@@ -83,6 +83,24 @@ TEST_F(Hunt, FindsNothingOnAKernelWithoutTheRace) {
   EXPECT_EQ(clean["kept_image"], "");
 }
 
+// The load that needs no mapped page: a kernel without the race has it, too.
+TEST_F(Hunt, FilesThatAreCutWhileTheyCommitAreFoundAndProven) {
+  const auto hunt = run({"hunt", "debian:6.12", "--load", "cut", "--until-first", "--seconds", "60",
+                         "--json", "--output", "results"});
+  if (!hunt) return;
+  ASSERT_EQ(hunt->code, 1) << hunt->output << hunt->errors;
+  Json found = hunt->run();
+  EXPECT_EQ(found["ending"], "power cut at the first finding");
+  EXPECT_EQ(found["all_commits_seen"], true);
+  ASSERT_FALSE(found["findings"].empty());
+  const auto proof =
+      run({"prove", "--json", "--kernel", "none", found["kept_image"].get<std::string>()});
+  if (!proof) return;
+  ASSERT_EQ(proof->code, 1) << proof->output << proof->errors;
+  EXPECT_EQ(proof->json["refused_by_us"], true);
+  EXPECT_TRUE(holds(proof->json["damaged_blocks"], found["findings"][0]["home"]));
+}
+
 // No room for the image is no reason to lose the results; and the recording of the same run says
 // the same as its judge did.
 TEST_F(Hunt, GoesOnWithoutRoomForTheImageAndItsRecordingAgrees) {

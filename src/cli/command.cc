@@ -7,6 +7,7 @@
 
 #include "host/machine.h"
 #include "host/running.h"
+#include "lab/report/explore_text.h"
 #include "lab/report/text.h"
 
 namespace powercut::cli {
@@ -37,6 +38,13 @@ void LiveLine::show(const lab::RunProgress& progress) {
     print(lab::finding_text(*progress.finding));
     print(lab::witness_text(progress.witness));
     if (--findings_left_ == 0) print("  ... more are counted below\n");
+    return;
+  }
+  if (progress.bad_state != nullptr) {
+    if (findings_left_ == 0) return;
+    --findings_left_;
+    clear();
+    print(lab::bad_state_text(*progress.bad_state));
     return;
   }
   const std::string text = lab::progress_text(progress);

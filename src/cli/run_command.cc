@@ -19,7 +19,8 @@ struct RunWords {
   ExploreWords explore;
   SuiteWords suite;
   double explore_seconds = 20;
-  bool is_unexplored = false;
+  bool is_unexplored = false, is_online = false;
+  double explore_share = 25;  // %
   // On the running kernel only.
   bool hands_over_device = false, is_allocated = false, is_unchecked = false;
   unsigned external_journal_mib = 0;
@@ -41,6 +42,10 @@ struct RunWords {
       text += fmt::format(" --explore-seconds {}", explore_seconds);
     }
     if (is_unexplored) text += " --no-explore";
+    if (is_online) text += " --explore-online";
+    if (explore_share != RunWords().explore_share) {
+      text += fmt::format(" --explore-share {}", explore_share);
+    }
     if (!preset.empty()) text += " --preset " + preset;
     for (const std::string& program : bring) text += " --bring " + shell_word(program);
     if (preset.empty()) text += " --";
@@ -74,6 +79,19 @@ Result<std::optional<RunExploration>> exploration_of(const RunWords& words, bool
   return std::optional(std::move(made));
 }
 
+// What explores while the load runs, with the words of what explores behind it.
+std::optional<lab::OnlineOptions> online_of(const RunWords& words,
+                                            const std::optional<RunExploration>& exploration) {
+  if (!words.is_online || !exploration) return std::nullopt;
+  lab::OnlineOptions online;
+  online.explore = exploration->options;
+  online.share = words.explore_share / 100;
+  // Many crash points a little rather than few of them long.
+  constexpr std::uint64_t kStatesOfOutcome = 512;
+  online.explore.explorer.walk = {kStatesOfOutcome, kStatesOfOutcome};
+  return online;
+}
+
 int run_in_machine(const RunWords& words) {
   const auto kernel = obtain_kernel_by_name(words.kernel, words.vm.modules_dir);
   if (!kernel) return print_no_kernel(kernel.error());
@@ -89,6 +107,7 @@ int run_in_machine(const RunWords& words) {
       words.vm.mount_options.empty() ? options.mount_options : words.vm.mount_options;
   auto exploration = exploration_of(words, /*is_checked=*/true, mount_options);
   if (!exploration) return print_error(exploration.error());
+  options.online = online_of(words, *exploration);
   RunSeries series;
   series.name = "powercut run";
   series.header = "run on " + words.kernel;
@@ -129,6 +148,7 @@ int run_here(const RunWords& words) {
   if (!record) return print_error(record.error());
   auto exploration = exploration_of(words, options->is_judged, options->mount_options);
   if (!exploration) return print_error(exploration.error());
+  if (!words.hands_over_device) options->online = online_of(words, *exploration);
   RunSeries series;
   series.name = "powercut run";
   series.folder_name = "running-" + kernel_release();
@@ -198,7 +218,7 @@ void add_run(CommandLine& line) {
   command
       ->add_option("--external-journal", words->external_journal_mib,
                    "the journal is a device of its own, of so many MiB and with a cache of its own")
-      ->check(CLI::Range(4, 4096))
+      ->check(CLI::Range(5, 4096))
       ->excludes(kernel)
       ->excludes(command->get_option("--device"))
       ->excludes(command->get_option("--journal-size"));
@@ -213,7 +233,16 @@ void add_run(CommandLine& line) {
   words->explore.add_to(*command);
   command->add_option("--explore-seconds", words->explore_seconds,
                       "how long the states are explored that a power cut could have left");
-  command->add_flag("--no-explore", words->is_unexplored, "not at all, and record nothing");
+  CLI::Option* const none =
+      command->add_flag("--no-explore", words->is_unexplored, "not at all, and record nothing");
+  CLI::Option* const online =
+      command
+          ->add_flag("--explore-online", words->is_online,
+                     "while the load runs, too: the newest part of what is recorded")
+          ->excludes(none);
+  command->add_option("--explore-share", words->explore_share, "of one processor, for that, in %")
+      ->check(CLI::Range(1.0, 100.0))
+      ->needs(online);
   words->suite.add_to(*command);
   command->add_option("command", words->command,
                       "COMMAND and its arguments, after --; ends at --seconds");

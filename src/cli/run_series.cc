@@ -67,8 +67,14 @@ void print_run(const lab::RunOutcome& run, std::size_t findings_shown) {
     print("  the load said:\n" + run.load_output);
   }
   if (!run.kept.path.empty()) {
-    print(fmt::format("  prove it  powercut prove {}\n", run.kept.path));
+    const std::string journal = run.kept.path + ".journal";
+    std::error_code error;
+    print(std::filesystem::exists(journal, error)
+              ? fmt::format("  see it    powercut journal verify {} --journal {}\n", run.kept.path,
+                            journal)
+              : fmt::format("  prove it  powercut prove {}\n", run.kept.path));
   }
+  if (run.online) print(lab::online_lines(*run.online, run.explore_again));
   if (run.explored) print(lab::exploration_lines(*run.explored, run.explore_again));
   if (!run.not_explored.empty()) print("  explored  no states: " + run.not_explored + "\n");
   if (!run.recording.empty()) {
@@ -112,6 +118,7 @@ Given run_all(const RunSeries& series, const lab::LabEnvironment& environment,
     }
     run->recording = places.record;
     if (const auto noted = note_image(*run); !noted) print_error(noted.error());
+    run->explore_again = "powercut explore " + shell_word(places.record.string());
     if (series.exploration) explore_run(series, environment.clock, *run);
     if (!series.as_json) {
       if (series.run_count > 1) print(fmt::format("run {} of {}\n", number, series.run_count));

@@ -6,6 +6,7 @@
 #include "lab/campaign/state_judges.h"
 #include "lab/check/command_judge.h"
 #include "lab/check/order_recording.h"
+#include "lab/record/recording_past.h"
 #include "lab/verify/journal_place.h"
 #include "reader/volume.h"
 
@@ -139,7 +140,14 @@ Result<ExploreResult> explore_file(const std::filesystem::path& path, std::uint6
                                    const std::function<bool(const ExplorerCounts&)>& goes_on) {
   const File file = TRY(File::open(path, File::Access::kRead));
   const Recording recording = TRY(read_recording(file, recording_max));
-  return explore(recording, options, clock, goes_on);
+  ExploreOptions wanted = options;
+  // States keep the names that they had before anything was folded.
+  if (recording.folded_events != 0) {
+    RecordingPast past;
+    TRY(past.open(path));
+    wanted.explorer.first_number = past.first() - TRY(past.pass(past.first()));
+  }
+  return explore(recording, wanted, clock, goes_on);
 }
 
 }  // namespace powercut::lab

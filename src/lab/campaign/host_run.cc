@@ -36,6 +36,9 @@ Result<void> check_options(const HostRunOptions& options) {
                 "a run on the running kernel needs root, to mount (sudo); in a virtual machine it "
                 "needs none (--kernel debian:6.12)");
   }
+  if (options.online && options.record.empty()) {
+    return fail(Errc::kInvalid, "nothing is recorded that could be explored while it runs");
+  }
   if (options.command.empty()) return fail(Errc::kInvalid, "there is no command to run");
   if (options.has_external_journal && options.hands_over_device) {
     return fail(Errc::kInvalid, "a raw device has no journal of its own");
@@ -73,6 +76,8 @@ Result<RunOutcome> run_on_host(const HostRunOptions& options, const LabEnvironme
   load.load_limit = options.load_limit;
   load.until_first = options.until_first;
   load.keeps_image = !options.keep.empty();
+  load.online = options.online ? &*options.online : nullptr;
+  load.recording = options.record;
   load.disk_end_limit = kDiskEndLimit;
   load.lost = Ending::kStageLost;
   load.hung = Ending::kStageHung;

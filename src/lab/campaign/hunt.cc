@@ -3,6 +3,16 @@
 #include <algorithm>
 
 namespace powercut::lab {
+namespace {
+
+std::vector<const ExplorerCounts*> counts_of_states(const RunOutcome& run) {
+  std::vector<const ExplorerCounts*> counts;
+  if (run.online) counts.push_back(&run.online->counts);
+  if (run.explored) counts.push_back(&run.explored->counts);
+  return counts;
+}
+
+}  // namespace
 
 HuntCounts count(std::span<const RunOutcome> runs) {
   HuntCounts counts;
@@ -20,11 +30,13 @@ HuntCounts count(std::span<const RunOutcome> runs) {
     counts.finding_count += seen.finding_count;
     counts.bad_transaction_count += seen.bad_transaction_count;
     counts.load_seconds += run.load_seconds();
-    if (run.explored) {
+    if (run.explored || run.online) {
       ++counts.explored_run_count;
-      counts.explored_bad_run_count += run.explored->has_findings() ? 1 : 0;
-      counts.judged_count += run.explored->counts.judged;
-      counts.bad_state_count += run.explored->counts.bad;
+      counts.explored_bad_run_count += run.has_bad_states() ? 1 : 0;
+    }
+    for (const ExplorerCounts* const states : counts_of_states(run)) {
+      counts.judged_count += states->judged;
+      counts.bad_state_count += states->bad;
     }
     for (const Finding& finding : run.findings) {
       if (finding.kind != FindingKind::kDataChecksum) continue;

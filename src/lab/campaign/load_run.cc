@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "host/machine.h"
+#include "lab/campaign/online_thread.h"
 
 namespace powercut::lab {
 namespace {
@@ -33,9 +34,11 @@ class LoadRun {
     while (!has_ended_) {
       poll_guest();
       poll_disk();
+      poll_explorer();
       check_limits();
       show_progress(nullptr);
     }
+    end_explorer();
     take_cpu_time();
     const bool is_cut = outcome_.ending == Ending::kFirstFinding;
     if (!(is_cut ? machine_.cut_power() : machine_.stop())) {
@@ -86,6 +89,7 @@ class LoadRun {
       case GuestEventKind::kLoadStarted:
         outcome_.load_started = now_seconds();
         load_started_at_ = clock_.now();
+        start_explorer();
         return enter("load");
       case GuestEventKind::kLoadEnded:
         outcome_.load_ended = now_seconds();
@@ -155,6 +159,34 @@ class LoadRun {
     if (options_.until_first && !options_.keeps_image) end(Ending::kFirstFinding);
   }
 
+  void start_explorer() {
+    if (options_.online == nullptr || explorer_) return;
+    explorer_ = std::make_unique<OnlineThread>(options_.recording, *options_.online, clock_);
+  }
+
+  void poll_explorer() {
+    if (!explorer_) return;
+    const OnlineThread::News news = explorer_->news();
+    explored_.emplace(news.explored, news.crash_points);
+    for (const GroupedFinding& group : news.fresh) {
+      show_bad_state(group);
+      if (options_.until_first) end(Ending::kFirstFinding);
+    }
+  }
+
+  void end_explorer() {
+    if (!explorer_) return;
+    outcome_.online = explorer_->stop();
+    explorer_.reset();
+  }
+
+  void show_bad_state(const GroupedFinding& group) const {
+    if (!environment_.progress) return;
+    RunProgress progress{phase_, seconds_of(clock_.now() - phase_since_), &disk_.status()};
+    progress.bad_state = &group;
+    environment_.progress(progress);
+  }
+
   void take_passed(const NoLongerReplayable& passed) {
     for (Finding& finding : outcome_.findings) {
       if (finding.tid == passed.tid && !finding.replayable) finding.replayable = passed.replayable;
@@ -206,7 +238,7 @@ class LoadRun {
     if (!environment_.progress || (finding == nullptr && now - shown_ < kProgressEvery)) return;
     if (finding == nullptr) shown_ = now;
     environment_.progress(
-        {phase_, seconds_of(now - phase_since_), &disk_.status(), finding, witness});
+        {phase_, seconds_of(now - phase_since_), &disk_.status(), finding, witness, explored_});
   }
 
   const LoadRunOptions& options_;
@@ -220,6 +252,8 @@ class LoadRun {
   Nanoseconds phase_since_;
   Nanoseconds shown_{0};
   std::optional<Nanoseconds> load_started_at_;
+  std::unique_ptr<OnlineThread> explorer_;  // while the load runs
+  std::optional<std::pair<std::uint64_t, std::uint64_t>> explored_;
   std::string load_trouble_;
   bool is_off_ = false;
   bool has_ended_ = false;

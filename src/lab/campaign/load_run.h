@@ -21,6 +21,9 @@ struct LoadRunOptions {
   // How long the disk may take to end by itself, when nobody is left who is served; then it is
   // told.
   Nanoseconds disk_end_limit{0};
+  // Explores this recording while the load runs; null: does not.
+  const OnlineOptions* online = nullptr;
+  std::filesystem::path recording;
   // The words for this kind of machine.
   Ending lost = Ending::kGuestLost, hung = Ending::kHung;
   std::string_view machine_name = "the guest", process_name = "QEMU";

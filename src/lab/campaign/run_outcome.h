@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "lab/campaign/explore.h"
+#include "lab/campaign/online_explorer.h"
 #include "lab/sources/disk_report.h"
 #include "lab/sources/kernel.h"
 #include "lab/sources/vm_accelerator.h"
@@ -54,6 +54,7 @@ struct RunOutcome {
   std::vector<std::string> witnesses;
   KeptImage kept;
   double guest_cpu_seconds = 0;           // QEMU's; on the running kernel: the load's processes'
+  std::optional<OnlineResult> online;     // explored while the load ran, if it was to be
   std::optional<ExploreResult> explored;  // its recording, if it was to be and could be
   std::string not_explored;               // why not
   std::filesystem::path recording;        // where it lies; empty: nowhere
@@ -69,8 +70,9 @@ struct RunOutcome {
   bool is_whole() const { return is_complete(ending) && disk.trouble.empty(); }
   // Tids that passed, each with its commit seen.
   bool has_all_commits() const { return disk.counters.commit_count == disk.counters.tid_count; }
-  bool has_findings() const {
-    return disk.counters.finding_count > 0 || (explored && explored->has_findings());
+  bool has_findings() const { return disk.counters.finding_count > 0 || has_bad_states(); }
+  bool has_bad_states() const {
+    return (online && !online->findings.empty()) || (explored && explored->has_findings());
   }
   // The share of the check in all processor time that the run took, 0 to 1.
   double check_share() const;
@@ -83,6 +85,9 @@ struct RunProgress {
   const DiskStatus* disk = nullptr;
   const Finding* finding = nullptr;  // just found
   std::string_view witness = {};     // of it, as RunOutcome has it
+  // Where states are explored while the load runs: of how many crash points, about.
+  std::optional<std::pair<std::uint64_t, std::uint64_t>> explored = {};
+  const GroupedFinding* bad_state = nullptr;  // just found
 };
 using RunProgressSink = std::function<void(const RunProgress&)>;
 

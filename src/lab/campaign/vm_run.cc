@@ -53,6 +53,8 @@ Result<RunOutcome> run_in_vm(const RunOptions& options, const LabEnvironment& en
   load.load_limit = options.load_limit;
   load.until_first = options.until_first;
   load.keeps_image = !options.keep.empty();
+  load.online = options.online ? &*options.online : nullptr;
+  load.recording = options.record;
   run_load(load, environment, door, vm, outcome);
   return outcome;
 }

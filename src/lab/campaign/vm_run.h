@@ -37,6 +37,7 @@ struct RunOptions {
   std::filesystem::path keep;    // the image at the first finding goes here
   std::filesystem::path record;  // a recording of all requests goes here
   std::uint64_t record_bytes_max = std::uint64_t{4} << 30;
+  std::optional<OnlineOptions> online;  // explores what is recorded while the load runs
 };
 
 // Errors: what keeps a run from beginning: kNotFound (a program or library), kNoSpace, kLimit, kIo,

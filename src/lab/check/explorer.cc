@@ -82,11 +82,25 @@ Explorer::Explorer(BlockStream& stream, JournalMap map, std::vector<StateJudge*>
       slot_of_(stream.block_count()),
       asked_(stream.block_count()) {}
 
+std::optional<std::uint64_t> Explorer::wanted_point(const CrashWindow& window) const {
+  if (options_.stream_goes_on && window.is_at_end()) return std::nullopt;
+  const std::uint64_t number = options_.first_number + window.crash_point();
+  const bool is_wanted = number >= options_.first_point && number < options_.end_point;
+  return is_wanted ? std::optional(number) : std::nullopt;
+}
+
+void Explorer::learn(const std::string& mark) {
+  image_.learn(mark);
+  if (!options_.examiners.empty()) marks_.push_back(mark);
+  ++lap_;
+}
+
 void Explorer::count_crash_points() {
   CrashModel whole_blocks = options_.model;
   whole_blocks.atomic_bytes = 0;  // tears make no crash points
   CrashWindow window(stream_, whole_blocks);
   while (window.advance().value()) {
+    if (!wanted_point(window)) continue;
     const double log2_states = window.log2_states();
     counts_.log2_states =
         counts_.crash_points == 0 ? log2_states : log2_of_sum(counts_.log2_states, log2_states);
@@ -116,20 +130,19 @@ Result<bool> Explorer::next_window() {
   digits_.assign(pending.size(), 0);
   for (; next_event_ < window_.crash_point(); ++next_event_) {
     const StreamEvent& event = stream_.events()[next_event_];
-    if (event.kind != StreamEventKind::kMark) continue;
-    image_.learn(stream_.mark(event));
-    if (!options_.examiners.empty()) marks_.push_back(stream_.mark(event));
-    ++lap_;
+    if (event.kind == StreamEventKind::kMark) learn(stream_.mark(event));
   }
   return true;
 }
 
 Result<void> Explorer::run(const std::function<bool(const ExplorerCounts&)>& goes_on) {
   began_ = clock_.now();
+  for (const std::string& mark : options_.known_marks) learn(mark);
   count_crash_points();
   State base(*this, [](std::uint32_t) { return 0u; });
   recover_judge_.begin(TRY(recovery_.recover(base)));
   while (TRY(next_window())) {
+    if (!wanted_point(window_)) continue;
     if (counts_.walked >= options_.states_max || is_time_over()) break;
     if (!is_behind()) TRY(explore_window(goes_on));
     ++passed_;
@@ -182,7 +195,7 @@ Result<void> Explorer::explore_window(const std::function<bool(const ExplorerCou
 Result<std::vector<Explorer::Outcome>> Explorer::outcomes_of_window(bool& is_whole) {
   std::vector<Outcome> outcomes;
   std::map<std::uint64_t, std::size_t> known;  // by sum and finding
-  LazyChoices choices(radices_, options_.runs, prng_.child(fmt::format("runs {}", next_event_)));
+  LazyChoices choices(radices_, options_.runs, prng_.child(fmt::format("runs {}", number_now())));
   do {
     State state(*this, [&choices](std::uint32_t slot) { return choices.digit(slot); });
     Outcome outcome;
@@ -261,7 +274,7 @@ Result<bool> Explorer::walk(const Outcome& outcome, const WalkBounds& bounds) {
     if (place[step.slot] != 0) steps.push_back({place[step.slot] - 1, step.digit});
   }
   StateWalk states(std::move(radices), std::move(steps), bounds,
-                   prng_.child(fmt::format("walk {} {}", window_.crash_point(), outcome.sum)));
+                   prng_.child(fmt::format("walk {} {}", number_now(), outcome.sum)));
   std::vector<Choice> changes;
   do {
     for (const Choice& change : changes) {
@@ -342,17 +355,17 @@ Result<void> Explorer::compare(const Outcome& outcome) {
     counts_.second_cuts += options_.second_cuts;
   }
   if (words.empty()) return {};
-  return fail_with(Errc::kAborted, "the fast recovery differs from the slow one",
-                   fmt::format("{}; --crash {} --keep {}", words, window_.crash_point(),
-                               state_name(window_, digits_)),
-                   window_.crash_point());
+  return fail_with(
+      Errc::kAborted, "the fast recovery differs from the slow one",
+      fmt::format("{}; --crash {} --keep {}", words, number_now(), state_name(window_, digits_)),
+      number_now());
 }
 
 void Explorer::note(const CheckFinding& finding) {
   GroupedFinding& group = findings_[{finding.judge, finding.rule}];
   if (group.state_count++ != 0) return;
   group.finding = finding;
-  group.first = {window_.crash_point(), state_name(window_, digits_)};
+  group.first = {number_now(), state_name(window_, digits_)};
 }
 
 std::vector<GroupedFinding> Explorer::findings() const {
@@ -377,14 +390,14 @@ std::vector<ContentId> Explorer::contents_now() const {
 Result<void> Explorer::go_to(const StateId& state) {
   State base(*this, [](std::uint32_t) { return 0u; });
   recover_judge_.begin(TRY(recovery_.recover(base)));
-  std::uint32_t last = 0;
+  std::uint64_t last = 0;
   while (TRY(next_window())) {
-    if (window_.crash_point() == state.crash_point) {
+    if (number_now() == state.crash_point) {
       digits_ = TRY(parse_state_name(window_, state.writes));
       return {};
     }
-    if (window_.crash_point() > state.crash_point) break;
-    last = window_.crash_point();
+    if (number_now() > state.crash_point) break;
+    last = number_now();
   }
   return fail(Errc::kInvalid, "no such crash point; the one before it is", last);
 }

@@ -46,6 +46,13 @@ struct ExplorerOptions {
   std::uint64_t compare_every = 2000;  // one of so many judged states is recovered the slow way too
   std::size_t second_cuts = 4;         // of each of those
   bool judges_recovery = true;         // the recover judge's findings count
+  // Of a part of a longer stream: the number that its first event has there.  Crash points and
+  // states are named by it.
+  std::uint64_t first_number = 0;
+  // Crash points outside of these are passed over, and not counted.
+  std::uint64_t first_point = 0, end_point = UINT64_MAX;
+  bool stream_goes_on = false;                // its end is no crash point
+  std::vector<std::string> known_marks = {};  // learned before the stream begins
   // These look at one of so many judged states, for a share of the time; must outlive the explorer.
   std::vector<StateExaminer*> examiners = {};
   std::uint64_t examine_every = 1;
@@ -54,7 +61,7 @@ struct ExplorerOptions {
 };
 
 struct StateId {
-  std::uint32_t crash_point = 0;
+  std::uint64_t crash_point = 0;
   std::string writes;  // as state_name()
 };
 
@@ -109,6 +116,10 @@ class Explorer {
     std::optional<CheckFinding> finding;
   };
 
+  // The name of the crash point that `window` is at; nothing: it is not to be looked at.
+  std::optional<std::uint64_t> wanted_point(const CrashWindow& window) const;
+  std::uint64_t number_now() const { return options_.first_number + window_.crash_point(); }
+  void learn(const std::string& mark);
   void count_crash_points();
   Result<bool> next_window();
   Result<void> explore_window(const std::function<bool(const ExplorerCounts&)>& goes_on);

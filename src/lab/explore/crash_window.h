@@ -9,7 +9,8 @@
 //   crash point  the moment just before a cover takes effect, or the end of the stream; its name
 //                is the number of events before it
 //   window       the candidates of all blocks at a crash point
-//   device       a disk can stand for two, each with a cache of its own: a flush covers what lies on
+//   device       a disk can stand for two, each with a cache of its own: a flush covers what lies
+//   on
 //                its device alone
 //
 // Invariants
@@ -70,6 +71,7 @@ class CrashWindow {
 
   // All of these: of the crash point that advance() came to.
   std::uint32_t crash_point() const { return crash_point_; }
+  bool is_at_end() const { return has_ended_; }  // of the stream
   // In the order of the first write that may be there.
   std::span<const PendingBlock> pending() const { return pending_; }
   std::span<const Candidate> candidates(const PendingBlock& pending) const {

@@ -36,7 +36,29 @@ Json counts_json(const ExplorerCounts& counts) {
           {"seconds", counts.seconds}};
 }
 
+Json groups_json(const std::vector<GroupedFinding>& groups, const std::string& repeat) {
+  Json findings = Json::array();
+  for (const GroupedFinding& group : groups) {
+    Json each = whole_finding_json(group.finding);
+    each["states"] = group.state_count;
+    each["crash"] = group.first.crash_point;
+    each["keep"] = group.first.writes;
+    each["repeat"] = repeat + " " + state_words(group.first);
+    findings.push_back(std::move(each));
+  }
+  return findings;
+}
+
 }  // namespace
+
+std::string online_json(const OnlineResult& result, const std::string& repeat) {
+  return json_document({{"repeat", repeat},
+                        {"counts", counts_json(result.counts)},
+                        {"windows", result.windows},
+                        {"event_ranges", result.ranges},
+                        {"trouble", result.trouble},
+                        {"findings", groups_json(result.findings, repeat)}});
+}
 
 std::string exploration_json(const ExploreResult& result, const std::string& repeat) {
   Json json = {{"repeat", repeat},
@@ -52,16 +74,7 @@ std::string exploration_json(const ExploreResult& result, const std::string& rep
                             {"compared", result.differential->compared_count},
                             {"checked", result.differential->check_count}};
   }
-  Json findings = Json::array();
-  for (const GroupedFinding& group : result.findings) {
-    Json each = whole_finding_json(group.finding);
-    each["states"] = group.state_count;
-    each["crash"] = group.first.crash_point;
-    each["keep"] = group.first.writes;
-    each["repeat"] = repeat + " " + state_words(group.first);
-    findings.push_back(std::move(each));
-  }
-  json["findings"] = std::move(findings);
+  json["findings"] = groups_json(result.findings, repeat);
   Json stream = Json::array();
   for (const CheckFinding& finding : result.stream_findings)
     stream.push_back(whole_finding_json(finding));

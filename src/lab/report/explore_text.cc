@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 
@@ -108,6 +109,29 @@ std::string exploration_lines(const ExploreResult& result, const std::string& re
   text += examined_lines(result);
   if (result.counts.crash_points != 0) return text;
   return text + fmt::format("  state     {}\n", result.has_findings() ? "bad" : "good");
+}
+
+std::string bad_state_text(const GroupedFinding& group) {
+  return fmt::format("  [a power cut] {}: {}: {} ({})\n", judge_name(group.finding.judge),
+                     group.finding.rule, group.finding.words, state_words(group.first));
+}
+
+std::string online_lines(const OnlineResult& result, const std::string& repeat) {
+  const ExplorerCounts& counts = result.counts;
+  std::string text;
+  for (const GroupedFinding& group : result.findings) text += finding_lines(group, repeat);
+  const double share = counts.crash_points == 0 ? 0
+                                                : 100 * static_cast<double>(counts.explored) /
+                                                      static_cast<double>(counts.crash_points);
+  text += fmt::format(
+      "  meanwhile {} of about {} crash points explored while the load ran ({:.1f} %), {} of them "
+      "completely, in {} windows\n",
+      grouped(counts.explored), grouped(counts.crash_points), std::min(share, 100.0),
+      grouped(counts.whole), grouped(result.windows));
+  text += fmt::format("            {} states walked, {} judged, {} bad\n", grouped(counts.walked),
+                      grouped(counts.judged), grouped(counts.bad));
+  if (!result.trouble.empty()) text += "            it ended early: " + result.trouble + "\n";
+  return text;
 }
 
 std::string exploration_text(const std::string& name, const ExploreResult& result,

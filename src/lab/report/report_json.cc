@@ -57,6 +57,8 @@ Json run_json(const RunOutcome& run) {
           {"record_folded_events", run.disk.folded_events},
           {"findings_dropped", run.disk.dropped_count},
           {"recording", run.recording.string()},
+          {"online_exploration",
+           run.online ? json_of_line(online_json(*run.online, run.explore_again)) : Json(nullptr)},
           {"exploration", run.explored
                               ? json_of_line(exploration_json(*run.explored, run.explore_again))
                               : Json(nullptr)},

@@ -50,6 +50,18 @@ void add_exploration(const ExploreResult& result, const std::string& repeat,
   }
 }
 
+TestCase online_case(const OnlineResult& result, const std::string& repeat) {
+  TestCase made{.name = "explore while it runs"};
+  for (const GroupedFinding& group : result.findings) {
+    if (made.failures.size() >= kFailuresMax) break;
+    made.failures.push_back(fmt::format("{}: {} ({} states; {} {})",
+                                        judge_name(group.finding.judge), described(group.finding),
+                                        group.state_count, repeat, state_words(group.first)));
+  }
+  if (made.failures.empty()) made.skipped = result.trouble;
+  return made;
+}
+
 TestCase load_case(const RunOutcome& run) {
   TestCase made{.name = "load", .seconds = run.seconds};
   if (!is_complete(run.ending)) {
@@ -67,6 +79,7 @@ TestSuite runs_suite(const std::string& name, std::span<const RunOutcome> runs,
   for (std::size_t i = 0; i < runs.size(); ++i) {
     const RunOutcome& run = runs[i];
     std::vector<TestCase> cases{load_case(run), tag_case(run.findings, run.disk.trouble)};
+    if (run.online) cases.push_back(online_case(*run.online, run.explore_again));
     if (run.explored) add_exploration(*run.explored, run.explore_again, cases);
     if (!run.not_explored.empty()) {
       cases.push_back({.name = "explore", .skipped = run.not_explored});

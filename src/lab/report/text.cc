@@ -97,11 +97,16 @@ std::string host_run_header_text(const HostRunOptions& options, const std::strin
 
 std::string progress_text(const RunProgress& progress) {
   const JudgeCounters& counters = progress.disk->counters;
-  return fmt::format(
+  std::string text = fmt::format(
       "  {:6.1f} s {:8}  commits {}  blocks checked {}  mismatches {}  journal {:.0f} MiB",
       progress.phase_seconds, progress.phase, grouped(counters.commit_count),
       grouped(counters.verified_count), grouped(counters.finding_count),
       static_cast<double>(counters.journal_bytes) / kMib);
+  if (progress.explored) {
+    text += fmt::format("  crash points {} of {}", grouped(progress.explored->first),
+                        grouped(progress.explored->second));
+  }
+  return text;
 }
 
 std::string finding_text(const Finding& finding) {

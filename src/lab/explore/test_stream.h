@@ -8,7 +8,8 @@
 //   0a+ 0a^+ F+   submitted only;  0a! 0a^! F!   the completion of the last such one
 //   P      the machine that writes was switched off and on
 //   =text  a mark
-// Of two devices the second begins at block 5.  Blocks are 0 to 9, contents letters; a block of content c is filled with c.
+// Of two devices the second begins at block 5.  Blocks are 0 to 9, contents letters; a block of
+// content c is filled with c.
 #pragma once
 
 #include <map>

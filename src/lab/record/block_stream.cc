@@ -157,15 +157,15 @@ Result<BlockStream> BlockStream::make_empty(std::uint64_t disk_bytes, const Devi
     return fail(Errc::kInvalid, "recording: the disk is no whole number of blocks", block_bytes);
   }
   BlockStream stream(std::make_unique<ContentPool>(block_bytes, memory_max));
-  stream.second_device_ =
-      BlockNo((split.is_split() ? split.second_at : disk_bytes) / block_bytes);
+  stream.second_device_ = BlockNo((split.is_split() ? split.second_at : disk_bytes) / block_bytes);
   stream.base_.resize(disk_bytes / block_bytes, kZeroContent);
   return stream;
 }
 
 Result<BlockStream> BlockStream::make(const Recording& recording, std::uint32_t block_bytes,
                                       std::uint64_t memory_max) {
-  BlockStream stream = TRY(make_empty(recording.disk_bytes, recording.split, block_bytes, memory_max));
+  BlockStream stream =
+      TRY(make_empty(recording.disk_bytes, recording.split, block_bytes, memory_max));
   Maker maker(stream, memory_max);
   for (const RecordedEvent& event : recording.events) TRY(maker.take(event));
   return stream;

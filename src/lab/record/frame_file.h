@@ -47,8 +47,8 @@ struct FrameEvents {
 
 class FrameFile {
  public:
-  // Errors: kCorrupt: not a recording of format 2 or 3, or headers of whole frames that do not fit each
-  // other; kUnsupported: another unit; kLimit: a disk over 64 GiB; kIo.
+  // Errors: kCorrupt: not a recording of format 2 or 3, or headers of whole frames that do not fit
+  // each other; kUnsupported: another unit; kLimit: a disk over 64 GiB; kIo.
   static Result<FrameFile> open(const ByteStore& file);
 
   std::uint64_t disk_bytes() const { return disk_bytes_; }

@@ -15,7 +15,7 @@ namespace powercut::lab {
 struct RecordingFacts {
   unsigned format = 2;
   std::uint64_t disk_bytes = 0;
-  DeviceSplit split;  // format 3
+  DeviceSplit split;                // format 3
   std::uint64_t folded_events = 0;  // that were dropped, their effect being in the base
 };
 

@@ -6,7 +6,8 @@
 //   completed   the moment its effect is on the disk and its sender may be told
 //   mark        a line of text that the load put between its requests
 //   observer    is told of all of these, in one order
-//   split       a disk may stand for two devices, one behind the other, each with a volatile cache of
+//   split       a disk may stand for two devices, one behind the other, each with a volatile cache
+//   of
 //               its own: a file system's, and that of its external journal
 //
 // A flush covers only writes that were completed before it was submitted; so both moments are kept,

@@ -111,7 +111,8 @@ Result<void> serve_host_disk(const std::vector<std::string>& words) {
   const SteadyClock clock;
   const auto served = TRY(ServedDisk::open(std::move(options)));
   RecordedFile recorded(served->disk());
-  const auto file = TRY(FuseFile::open(std::move(device), recorded, clock, {Nanoseconds(delay), second_at}));
+  const auto file =
+      TRY(FuseFile::open(std::move(device), recorded, clock, {Nanoseconds(delay), second_at}));
   // What is refused of it, a machine with enough memory does not need.
   static_cast<void>(become_disk_process("powercut-disk"));
   return file->serve(stop.fd());

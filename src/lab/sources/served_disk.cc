@@ -12,7 +12,8 @@ constexpr auto kReportEvery = std::chrono::milliseconds(100);
 }  // namespace
 
 Result<std::unique_ptr<ServedDisk>> ServedDisk::open(ServedDiskOptions&& options) {
-  std::unique_ptr<ServedDisk> served(new ServedDisk(std::move(options.report), options.keep));
+  std::unique_ptr<ServedDisk> served(
+      new ServedDisk(std::move(options.report), options.keep, options.split));
   served->file_ = TRY(File::adopt(std::move(options.disk)));
   served->device_ = std::make_unique<StoreDevice>(*served->file_);
   JudgeOptions judge;
@@ -62,13 +63,34 @@ void ServedDisk::on_no_longer_replayable(Tid tid, Nanoseconds replayable) {
 void ServedDisk::keep_image() {
   has_kept_ = true;
   KeptImage kept;
-  const auto copied = copy_sparse(*file_, keep_);
+  const auto copied = copy_out();
   if (copied) {
     kept.path = keep_.string();
   } else {
     kept.why_not = error_words(copied.error());
   }
   queue_line(kept_line(kept));
+}
+
+// Two devices are kept as two files, as other commands have them: KEEP and KEEP.journal.
+Result<void> ServedDisk::copy_out() const {
+  TRY(copy_sparse(*file_, keep_));
+  if (!split_.is_split()) return {};
+  constexpr std::uint64_t kPieceBytes = std::uint64_t{1} << 20;
+  std::filesystem::path journal = keep_;
+  journal += kKeptJournalSuffix;
+  const std::uint64_t length = file_->size_bytes() - split_.second_at;
+  File second = TRY(File::create(journal, length));
+  std::vector<std::uint8_t> piece;
+  for (std::uint64_t at = 0; at < length; at += piece.size()) {
+    piece.resize(std::min(kPieceBytes, length - at));
+    TRY(file_->read_at(split_.second_at + at, piece));
+    if (!all_zero(piece)) TRY(second.write_at(at, piece));
+  }
+  std::error_code error;
+  std::filesystem::resize_file(keep_, split_.second_at, error);
+  if (error) return os_failure("cannot cut a kept image", keep_.native(), error.value());
+  return {};
 }
 
 void ServedDisk::queue_line(std::string line) {

@@ -36,6 +36,9 @@ struct ServedDiskOptions {
   bool is_judged = true;  // else no commit is checked: to measure what the check costs
 };
 
+// Behind the name of a kept image: its external journal.
+inline constexpr const char* kKeptJournalSuffix = ".journal";
+
 class ServedDisk final : public FindingSink {
  public:
   static Result<std::unique_ptr<ServedDisk>> open(ServedDiskOptions&& options);
@@ -47,11 +50,12 @@ class ServedDisk final : public FindingSink {
   void client_came();
 
  private:
-  explicit ServedDisk(Fd report, std::filesystem::path keep)
-      : report_(std::move(report)), keep_(std::move(keep)) {}
+  ServedDisk(Fd report, std::filesystem::path keep, const DeviceSplit& split)
+      : report_(std::move(report)), keep_(std::move(keep)), split_(split) {}
   void on_finding(const Finding& finding) override;
   void on_no_longer_replayable(Tid tid, Nanoseconds replayable) override;
   void keep_image();
+  Result<void> copy_out() const;
   void report_loop(const std::stop_token& stop);
   void report_counters(bool is_last);
   void queue_line(std::string line) EXCLUDES(queue_mutex_);
@@ -65,6 +69,7 @@ class ServedDisk final : public FindingSink {
   std::unique_ptr<RecordedDisk> recorded_;
   const Fd report_;
   const std::filesystem::path keep_;
+  const DeviceSplit split_;
   bool has_kept_ = false;
   bool had_client_ = false;
 

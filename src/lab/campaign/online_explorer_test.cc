@@ -31,7 +31,7 @@ class OnlineExplorerTest : public ::testing::Test {
     damage();
   }
 
-  // The data block of the log that is written in the middle of the stream.
+  // The first data block behind a descriptor in the middle of the stream.
   void damage() {
     const std::uint64_t size = map_->block_bytes();
     RecordingEdit edit(original_);
@@ -40,9 +40,11 @@ class OnlineExplorerTest : public ::testing::Test {
       const bool is_write =
           event.kind == EventKind::kSubmitted && event.request == RequestKind::kWrite;
       if (!is_write || !map_->log_block(BlockNo(event.offset / size))) continue;
-      if (parse_journal_header(event.data.first(size))) continue;
+      const auto header = parse_journal_header(event.data.first(size));
+      const bool is_descriptor = header && header->is(JournalBlockType::kDescriptor);
+      if (!is_descriptor || event.length < 2 * size) continue;
       std::vector<std::uint8_t> bytes(event.data.begin(), event.data.end());
-      bytes[100] ^= 1;
+      bytes[size + 100] ^= 1;
       edit.replace(event.sequence, bytes);
       break;
     }

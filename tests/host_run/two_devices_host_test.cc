@@ -7,14 +7,15 @@ namespace {
 class TwoDevices : public HostRunTest {
  protected:
   std::optional<Ended> explore(const std::string& mode, const std::string& load,
-                               const std::vector<std::string>& more) {
+                               const std::vector<std::string>& more,
+                               const std::string& seconds = "2") {
     std::vector<std::string> words = {"run",       "--json", "--output",          "results",
                                       "--size",    "64",     "--mount-options",   "data=" + mode,
                                       "--seconds", "40",     "--explore-seconds", "20",
                                       "--states",  "3000"};
     words.insert(words.end(), more.begin(), more.end());
     words.insert(words.end(),
-                 {"--", POWERCUT_BUILT_PROGRAM, "workload", load, "--seconds", "2", "."});
+                 {"--", POWERCUT_BUILT_PROGRAM, "workload", load, "--seconds", seconds, "."});
     return run_words(words);
   }
 };
@@ -78,8 +79,9 @@ TEST_F(TwoDevices, WhatIsRecordedSaysSo) {
 
 // A run that is explored meanwhile: what was explored is told, and nothing else changes.
 TEST_F(TwoDevices, ARunIsExploredWhileItGoesOn) {
-  const auto ended = explore("ordered", "rename",
-                             {"--journal-size", "8", "--explore-online", "--explore-share", "50"});
+  const std::vector<std::string> online_words = {"--journal-size", "8", "--explore-online",
+                                                 "--explore-share", "50"};
+  const auto ended = explore("ordered", "rename", online_words, "6");
   if (!ended) return;
   SCOPED_TRACE(ended->output + ended->errors);
   EXPECT_EQ(ended->code, 0);

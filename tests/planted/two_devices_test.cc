@@ -42,7 +42,6 @@ std::string rules_in_states(const lab::Recording& recording) {
   const SteadyClock clock;
   lab::ExplorerOptions options;
   options.states_max = 30'000;
-  options.compare_every = 200;
   lab::Explorer explorer(*stream, *survey.map, {&structure}, clock, options);
   const auto explored = explorer.run([](const lab::ExplorerCounts&) { return true; });
   if (!explored) return std::string("error: ") + explored.error().what;

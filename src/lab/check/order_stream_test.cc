@@ -25,7 +25,7 @@ void expect_same(const OrderVerification& one, const OrderVerification& other) {
 
 // The stream as it is, and one without its flushes, event by event and from memory.
 TEST(OrderStream, SaysWhatIsSaidOfTheRecordingInMemory) {
-  const auto file = File::open(POWERCUT_SOURCE_DIR "/tests/planted/linux-6.18-journal.pcrec",
+  const auto file = File::open(POWERCUT_SOURCE_DIR "/tests/planted/linux-6.18-external.pcrec",
                                File::Access::kRead);
   ASSERT_TRUE(file);
   const Recording recording = read_recording(*file, std::uint64_t{256} << 20).value();
@@ -45,7 +45,8 @@ TEST(OrderStream, SaysWhatIsSaidOfTheRecordingInMemory) {
     if (event.kind == EventKind::kBase) base.apply(event);
   }
   const auto path = folder.path() / "rec";
-  const auto writer = RecordingWriter::create(path, base, std::uint64_t{1} << 30).value();
+  const auto writer =
+      RecordingWriter::create(path, base, std::uint64_t{1} << 30, recording.split).value();
   play(edited.recording, view, {writer.get()});
   ASSERT_TRUE(writer->close());
   const auto written = File::open(path, File::Access::kRead).value();

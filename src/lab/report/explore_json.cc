@@ -36,7 +36,7 @@ Json counts_json(const ExplorerCounts& counts) {
           {"seconds", counts.seconds}};
 }
 
-Json groups_json(const std::vector<GroupedFinding>& groups, const std::string& repeat) {
+Json bad_states_json(const std::vector<GroupedFinding>& groups, const std::string& repeat) {
   Json findings = Json::array();
   for (const GroupedFinding& group : groups) {
     Json each = whole_finding_json(group.finding);
@@ -57,7 +57,7 @@ std::string online_json(const OnlineResult& result, const std::string& repeat) {
                         {"windows", result.windows},
                         {"event_ranges", result.ranges},
                         {"trouble", result.trouble},
-                        {"findings", groups_json(result.findings, repeat)}});
+                        {"findings", bad_states_json(result.findings, repeat)}});
 }
 
 std::string exploration_json(const ExploreResult& result, const std::string& repeat) {
@@ -74,7 +74,7 @@ std::string exploration_json(const ExploreResult& result, const std::string& rep
                             {"compared", result.differential->compared_count},
                             {"checked", result.differential->check_count}};
   }
-  json["findings"] = groups_json(result.findings, repeat);
+  json["findings"] = bad_states_json(result.findings, repeat);
   Json stream = Json::array();
   for (const CheckFinding& finding : result.stream_findings)
     stream.push_back(whole_finding_json(finding));

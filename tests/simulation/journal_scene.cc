@@ -99,7 +99,8 @@ void simulate(BlockDevice& device, const SceneOptions& options, std::vector<Writ
   const ManualWallClock wall_clock(std::chrono::seconds(1'700'000'000));
   BufferCache cache(device, kBlockBytes, 1000);
   auto place = place_in(device);
-  auto opened = Journal::open(std::move(place), clock, wall_clock, nullptr, {});
+  auto opened = Journal::open(std::move(place), clock, wall_clock, nullptr,
+                              {.has_service = options.has_service});
   if (!opened) return;  // the power went before
   Journal& journal = **opened;
   {

@@ -28,6 +28,7 @@ struct SceneOptions {
   bool tears = false;              // some of the power cuts tear blocks, in units of 512 bytes
   int writers = 3;
   int rounds = 12;
+  bool has_service = true;  // the journal's own tasks
   Decorator decorator = {};
 };
 

@@ -123,16 +123,18 @@ TEST(JournalSimulation, WhatIsDurableSurvivesAPowerCutAtAnyEvent) {
   }
 }
 
-// One operation each of two tasks beside the journal's own, with every schedule of one preemption.
+// One operation each of two tasks beside the journal's own, with every schedule of two preemptions.
 TEST(JournalSimulation, EveryScheduleOfTwoSmallTasksIsRight) {
   SKIP_WITHOUT_TOOL("mke2fs");
-  const SceneResult result =
-      scene().play({.simulation = {.strategy = SearchStrategy::kExhaustive, .preemptions_max = 1},
-                    .writers = 2,
-                    .rounds = 1});
+  const SceneResult result = scene().play({.simulation = {.strategy = SearchStrategy::kExhaustive,
+                                                          .preemptions_max = 2,
+                                                          .schedules_max = 5000},
+                                           .writers = 2,
+                                           .rounds = 1,
+                                           .has_service = false});
   EXPECT_FALSE(result.simulation.has_finding()) << words_of(result);
   EXPECT_TRUE(result.simulation.is_complete);
-  std::cout << "schedules: " << result.simulation.runs << " with at most 1 preemption, "
+  std::cout << "schedules: " << result.simulation.runs << " with at most 2 preemptions, "
             << result.simulation.states << " states, " << result.simulation.beyond_bound
             << " choices beyond the bound\n";
 }

@@ -11,10 +11,6 @@ namespace {
 constexpr std::size_t kNameMax = 255;
 constexpr std::uint32_t kDotAt = 0, kDotDotAt = 12;
 
-bool is_dots(std::string_view name) {
-  return name == "." || name == "..";
-}
-
 Result<void> check_directory(const Node& directory) REQUIRES_SHARED(directory.lock) {
   const Inode& inode = directory.inode;
   if (!inode.is(InodeType::kDirectory)) {

@@ -50,6 +50,10 @@ struct NamePlace {
   SpaceClaim claim;
 };
 
+inline bool is_dots(std::string_view name) {
+  return name == "." || name == "..";
+}
+
 // Errors: kLimit: a name longer than 255 bytes; kInvalid: empty, or with '/' or zero.
 Result<void> check_name(std::string_view name);
 

@@ -9,7 +9,6 @@
 namespace powercut::fs {
 namespace {
 
-constexpr std::uint32_t kContinues = 1;  // the lowest bit of a slot's hash
 constexpr std::uint32_t kTwoLeaves = 2;
 
 bool becomes_htree(const Core& core, const Node& directory) REQUIRES_SHARED(directory.lock) {

@@ -11,9 +11,7 @@ namespace {
 
 constexpr std::uint32_t kSlotBytes = sizeof(disk::HtreeSlot);
 constexpr std::uint32_t kRootSlotsAt = sizeof(disk::HtreeRootBlock);
-constexpr std::uint32_t kNodeSlotsAt = sizeof(disk::DirEntry);
 constexpr std::uint8_t kInfoBytes = 8;
-constexpr std::uint32_t kContinues = 1;  // the lowest bit of a slot's hash
 
 std::uint32_t slot_limit(const DirectoryForm& form, std::uint32_t slots_at) {
   const std::uint32_t tail = form.shape->has_metadata_checksums() ? sizeof(disk::HtreeTail) : 0u;

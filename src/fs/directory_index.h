@@ -18,6 +18,9 @@
 
 namespace powercut::fs {
 
+inline constexpr std::uint32_t kContinues = 1;    // the lowest bit of a slot's hash
+inline constexpr std::uint32_t kNodeSlotsAt = 8;  // in an index block that is not the root
+
 struct IndexFrame {
   BufferRef buffer;
   std::uint32_t slots_at = 0;  // bytes from the start of the block

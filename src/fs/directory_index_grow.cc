@@ -5,8 +5,6 @@
 namespace powercut::fs {
 namespace {
 
-constexpr std::uint32_t kNodeSlotsAt = sizeof(disk::DirEntry);
-
 std::uint8_t levels_max(const Core& core) {
   return core.shape.has(Ext4Incompat::kLargeDir) ? 2 : 1;
 }

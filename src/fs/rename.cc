@@ -28,10 +28,6 @@ struct Places {
   std::optional<NamePlace> source_parent, target_parent;  // ".." of directories that move
 };
 
-bool is_dots(std::string_view name) {
-  return name == "." || name == "..";
-}
-
 bool is_directory(const Node& node) {
   SharedLock lock(node.lock);
   return node.inode.is(InodeType::kDirectory);

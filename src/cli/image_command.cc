@@ -12,12 +12,6 @@ namespace {
 constexpr std::size_t kHeldMax = std::size_t{1} << 16;
 constexpr std::uint64_t kTroublesShown = 100;
 
-bool is_file(const std::string& path) {
-  std::error_code error;
-  const auto status = std::filesystem::status(path, error);
-  return std::filesystem::exists(status) && !std::filesystem::is_directory(status);
-}
-
 // "/a" for "a": the root is where relative paths begin.  "<12>" stays.
 std::string shown_path(const std::string& path) {
   if (path.starts_with('/') || path.starts_with('<')) return path;
@@ -25,6 +19,12 @@ std::string shown_path(const std::string& path) {
 }
 
 }  // namespace
+
+bool is_file(const std::string& path) {
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  return std::filesystem::exists(status) && !std::filesystem::is_directory(status);
+}
 
 void LookWords::add_to(CLI::App& command, const std::string& word_name, bool has_json) {
   command.add_option(word_name, word, "an image or a disk; with :PATH a path in it, or :<INODE>")
@@ -96,8 +96,8 @@ void Troubles::add(const std::string& path, const Error& error) {
 }
 
 void add_image(CommandLine& line) {
-  CLI::App* const image =
-      line.app.add_subcommand("image", "Reads an ext4 image without root and without a mount");
+  CLI::App* const image = line.app.add_subcommand(
+      "image", "Reads and changes an ext4 image without root and without a mount");
   image->require_subcommand(1);
   image->footer(
       "A crashed image is shown as its recovery would leave it.  A path is relative to the "
@@ -107,6 +107,7 @@ void add_image(CommandLine& line) {
   add_image_looks(*image, line);
   add_image_listings(*image, line);
   add_image_extract(*image, line);
+  add_image_changes(*image, line);
 }
 
 }  // namespace powercut::cli

@@ -46,6 +46,9 @@ class Output {
   int os_error_ = 0;
 };
 
+// Whether a word of the user is the path of a file, or of a device.
+bool is_file(const std::string& path);
+
 // The exit code for what was met while reading: damage is a finding.
 int exit_code_of(const Error& error);
 
@@ -65,5 +68,6 @@ class Troubles {
 void add_image_looks(CLI::App& image, CommandLine& line);     // info, stat, cat
 void add_image_listings(CLI::App& image, CommandLine& line);  // ls, tree
 void add_image_extract(CLI::App& image, CommandLine& line);
+void add_image_changes(CLI::App& image, CommandLine& line);
 
 }  // namespace powercut::cli

@@ -77,7 +77,7 @@ TEST(ExtentMap, ATreeGrowsAndShrinksAgain) {
   EXPECT_TRUE(is_clean(disk.unmounted_image()));
   EXPECT_TRUE(content_of(disk.unmounted_image(), "/a") == model);
   const NodeRef again = disk.file("a");
-  for (const std::uint64_t size : {7'000'001, 5'000'000, 100'000, 3000, 0}) {
+  for (const std::uint64_t size : {7'000'001u, 5'000'000u, 100'000u, 3000u, 0u}) {
     const auto done = truncate_file(disk.core(), again, size);
     ASSERT_TRUE(done) << error_words(done.error());
     model.resize(size);

@@ -10,8 +10,8 @@ namespace {
 // Home writes are given to the device in pieces of this many blocks.
 constexpr std::size_t kPieceBlocks = 4096;
 
-[[maybe_unused]] const MutantNames kMutants{"checkpoint.flush.skip", "checkpoint.tail.cached",
-                                            "checkpoint.home.live"};
+[[maybe_unused]] const MutantNames kCheckpointMutants{
+    "checkpoint.flush.skip", "checkpoint.tail.cached", "checkpoint.home.live"};
 
 struct HomeWrite {
   Buffer* buffer;

@@ -7,8 +7,8 @@
 namespace powercut {
 namespace {
 
-[[maybe_unused]] const MutantNames kMutants{"journal.cut.no_wait", "journal.flush.skip",
-                                            "journal.commit.cached", "journal.ack.early"};
+[[maybe_unused]] const MutantNames kCommitMutants{"journal.cut.no_wait", "journal.flush.skip",
+                                                  "journal.commit.cached", "journal.ack.early"};
 
 Failure waits_in_section() {
   return fail(Errc::kInvalid, "section: end it before waiting for a commit");

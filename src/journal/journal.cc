@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::uint32_t kRingBlocksMin = 64;
 
-[[maybe_unused]] const MutantNames kMutants{"journal.revoke.keep", "journal.forget.early"};
+[[maybe_unused]] const MutantNames kHandleMutants{"journal.revoke.keep", "journal.forget.early"};
 
 // The features that this writer leaves in the journal's superblock.
 JournalSuperblock as_written(const JournalPlace& place) {

@@ -10,7 +10,7 @@
 namespace powercut {
 namespace {
 
-[[maybe_unused]] const MutantNames kMutants{"log.escape.unmarked"};
+[[maybe_unused]] const MutantNames kLogMutants{"log.escape.unmarked"};
 
 std::uint64_t pieces(std::uint64_t count, std::uint64_t per_piece) {
   return (count + per_piece - 1) / per_piece;

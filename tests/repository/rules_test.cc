@@ -10,6 +10,7 @@ constexpr std::string_view kRows =
     "base  # the lowest\n"
     "format block host\n"
     "recovery\n"
+    "fs\n"
     "lab/stats\n"
     "lab/record\n"
     "lab/verify lab/explore\n"
@@ -24,6 +25,9 @@ TEST(Layers, IncludesGoDown) {
   };
   const Case cases[] = {
       {"src/base/a.h", "base/b.h", ""},
+      {"src/fs/a.cc", "powercut/b.h", ""},
+      {"src/cli/a.cc", "powercut/b.h", ""},
+      {"src/recovery/a.cc", "powercut/b.h", "src/recovery/a.cc:2: recovery may not include fs\n"},
       {"src/recovery/a.h", "format/b.h", ""},
       {"src/cli/a.cc", "lab/record/b.h", ""},
       {"src/lab/verify/a.cc", "lab/stats/b.h", ""},

@@ -3,9 +3,9 @@
 
 #include <set>
 
-#include "fs/tree_model.h"
 #include "tests/support/long_form.h"
 #include "tests/support/mounted_image.h"
+#include "tests/support/tree_model.h"
 
 namespace powercut::fs {
 namespace {

@@ -8,8 +8,8 @@
 
 #include "fs/orphans.h"
 #include "fs/path.h"
-#include "fs/tree_model.h"
 #include "tests/support/mounted_image.h"
+#include "tests/support/tree_model.h"
 
 namespace powercut::fs {
 namespace {

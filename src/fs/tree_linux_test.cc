@@ -7,9 +7,9 @@
 #include <fstream>
 
 #include "fs/operations.h"
-#include "fs/tree_model.h"
 #include "tests/support/loop_mount.h"
 #include "tests/support/mounted_image.h"
+#include "tests/support/tree_model.h"
 
 namespace powercut::fs {
 namespace {

@@ -2,9 +2,9 @@
 #include <gtest/gtest.h>
 
 #include "fs/operations.h"
-#include "fs/tree_model.h"
 #include "fs/xattr.h"
 #include "tests/support/mounted_image.h"
+#include "tests/support/tree_model.h"
 
 namespace powercut::fs {
 namespace {

@@ -2,6 +2,8 @@
 // compared.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <map>
 #include <memory>
 #include <set>

@@ -24,6 +24,15 @@ std::vector<SimulationResult> searched(const std::function<void()>& body) {
           Simulation({.strategy = SearchStrategy::kExhaustive}).run(body)};
 }
 
+// Two tasks do `add`, each once; both must be seen in the number.
+void expect_two_updates(const std::function<void()>& add, const int& value) {
+  {
+    Task one = Task::start("one", add);
+    Task other = Task::start("other", add);
+  }
+  if (value != 2) Simulation::fail("an update was lost");
+}
+
 // Two tasks add to a number; what each read is old when it stores.
 void lost_update() {
   int value = 0;
@@ -32,11 +41,7 @@ void lost_update() {
     trace_point("adder.between");
     value = seen + 1;
   };
-  {
-    Task one = Task::start("one", add);
-    Task other = Task::start("other", add);
-  }
-  if (value != 2) Simulation::fail("an update was lost");
+  expect_two_updates(add, value);
 }
 
 // The same with the mutex given up in between.
@@ -52,11 +57,7 @@ void lost_update_between_locks() {
     const Lock lock(mutex);
     value = seen + 1;
   };
-  {
-    Task one = Task::start("one", add);
-    Task other = Task::start("other", add);
-  }
-  if (value != 2) Simulation::fail("an update was lost");
+  expect_two_updates(add, value);
 }
 
 void right_update() {
@@ -68,11 +69,7 @@ void right_update() {
     trace_point("adder.between");
     value = seen + 1;
   };
-  {
-    Task one = Task::start("one", add);
-    Task other = Task::start("other", add);
-  }
-  if (value != 2) Simulation::fail("an update was lost");
+  expect_two_updates(add, value);
 }
 
 // Looks with the lock, waits with it, but gives it up in between.

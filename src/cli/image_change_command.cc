@@ -54,11 +54,6 @@ Result<ImageChange> find_image(const std::string& command, const std::vector<std
   return change;
 }
 
-int exit_code_of_change(const Error& error) {
-  return error.code == Errc::kCorrupt || error.code == Errc::kChecksum ? kFindings
-                                                                       : print_error(error);
-}
-
 class Session {
  public:
   explicit Session(std::string name) : line_(std::move(name)) {}
@@ -104,9 +99,9 @@ class Session {
 
  private:
   static int told(const Error& error) {
-    const int exit_code = exit_code_of_change(error);
-    if (exit_code == kFindings) print_error(error);
-    return exit_code;
+    const int exit_code = print_error(error);
+    const bool is_damage = error.code == Errc::kCorrupt || error.code == Errc::kChecksum;
+    return is_damage ? kFindings : exit_code;
   }
 
   WorkLine line_;

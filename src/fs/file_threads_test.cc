@@ -6,36 +6,35 @@
 #include "base/sync.h"
 #include "fs/file.h"
 #include "tests/support/mounted_image.h"
+#include "tests/support/passing_device.h"
 
 namespace powercut::fs {
 namespace {
 
 // One request at a time, as a disk in memory wants it.
-class OneAtATime final : public BlockDevice {
+class OneAtATime final : public testing::PassingDevice {
  public:
-  explicit OneAtATime(BlockDevice& disk) : disk_(disk) {}
-  std::uint64_t size_bytes() const override { return disk_.size_bytes(); }
+  using PassingDevice::PassingDevice;
 
  private:
   Result<void> do_read(std::uint64_t offset, MutableBytes into) const override {
     Lock lock(mutex_);
-    return disk_.read(offset, into);
+    return PassingDevice::do_read(offset, into);
   }
   Result<void> do_write(std::uint64_t offset, Bytes from, Durability durability) override {
     Lock lock(mutex_);
-    return disk_.write(offset, from, durability);
+    return PassingDevice::do_write(offset, from, durability);
   }
   Result<void> do_write_zeroes(std::uint64_t offset, std::uint64_t length,
                                Durability durability) override {
     Lock lock(mutex_);
-    return disk_.write_zeroes(offset, length, durability);
+    return PassingDevice::do_write_zeroes(offset, length, durability);
   }
   Result<void> do_discard(std::uint64_t offset, std::uint64_t length) override {
     Lock lock(mutex_);
-    return disk_.discard(offset, length);
+    return PassingDevice::do_discard(offset, length);
   }
   Result<void> do_flush() override { return {}; }
-  BlockDevice& disk_;
   mutable Mutex mutex_{LockRank::kDevice};
 };
 

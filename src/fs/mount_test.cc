@@ -5,6 +5,7 @@
 #include "fs/journal_place.h"
 #include "recovery/recovery.h"
 #include "tests/support/mounted_image.h"
+#include "tests/support/passing_device.h"
 
 namespace powercut::fs {
 namespace {
@@ -196,34 +197,17 @@ TEST(Mount, ADamagedLogIsRefused) {
 }
 
 // Passes on until it is told to fail every write.
-class FailingDevice final : public BlockDevice {
+class FailingDevice final : public testing::PassingDevice {
  public:
-  explicit FailingDevice(BlockDevice& disk) : disk_(disk) {}
-  std::uint64_t size_bytes() const override { return disk_.size_bytes(); }
+  using PassingDevice::PassingDevice;
   int writes_left = 1 << 30;
 
  private:
-  Result<void> spend() {
+  Result<void> do_write(std::uint64_t offset, Bytes from, Durability durability) override {
     if (writes_left <= 0) return fail(Errc::kIo, "device: a planted error");
     --writes_left;
-    return {};
+    return PassingDevice::do_write(offset, from, durability);
   }
-  Result<void> do_read(std::uint64_t offset, MutableBytes into) const override {
-    return disk_.read(offset, into);
-  }
-  Result<void> do_write(std::uint64_t offset, Bytes from, Durability durability) override {
-    TRY(spend());
-    return disk_.write(offset, from, durability);
-  }
-  Result<void> do_write_zeroes(std::uint64_t offset, std::uint64_t length,
-                               Durability durability) override {
-    return disk_.write_zeroes(offset, length, durability);
-  }
-  Result<void> do_discard(std::uint64_t offset, std::uint64_t length) override {
-    return disk_.discard(offset, length);
-  }
-  Result<void> do_flush() override { return disk_.flush(); }
-  BlockDevice& disk_;
 };
 
 TEST(Mount, AFailedWriteStopsEverythingAndIsToldToTheNext) {

@@ -123,10 +123,13 @@ Result<void> Journal::move_tail(std::size_t done) {
     gone.push_back(std::move(in_log_.front()));
     in_log_.pop_front();
   }
-  tail_ = start;
   used_ -= freed;
   ++counters_.flushes;
   return {};
+}
+
+std::uint64_t Journal::offset_of(LogBlock log) const {
+  return map_.device_block(log).value() * format_.block_bytes;
 }
 
 LogBlock Journal::behind(const Transaction& transaction) const {
@@ -137,18 +140,19 @@ LogBlock Journal::behind(const Transaction& transaction) const {
 Result<void> Journal::take_superblock_bytes() {
   Lock lock(superblock_mutex_);
   superblock_bytes_.resize(format_.block_bytes);
-  return device_.read(map_.device_block(LogBlock(0)).value() * format_.block_bytes,
-                      superblock_bytes_);
+  return device_.read(offset_of(LogBlock(0)), superblock_bytes_);
 }
 
 Result<void> Journal::write_superblock(LogBlock start, Tid sequence) {
   Lock lock(superblock_mutex_);
   superblock_.start = start;
   superblock_.sequence = sequence;
+  return put_superblock(mutant("checkpoint.tail.cached") ? Durability::kCached : Durability::kFua);
+}
+
+Result<void> Journal::put_superblock(Durability durability) {
   superblock_.encode(superblock_bytes_);
-  return device_.write(map_.device_block(LogBlock(0)).value() * format_.block_bytes,
-                       superblock_bytes_,
-                       mutant("checkpoint.tail.cached") ? Durability::kCached : Durability::kFua);
+  return device_.write(offset_of(LogBlock(0)), superblock_bytes_, durability);
 }
 
 // So that whoever mounts next knows.  Where the device refuses this, too, there is nothing to add.
@@ -158,10 +162,7 @@ void Journal::write_error(const Error& why) {
   const bool is_damage = why.code == Errc::kCorrupt || why.code == Errc::kChecksum;
   superblock_.error =
       static_cast<std::uint32_t>(-static_cast<std::int32_t>(is_damage ? kCorrupted : kIoError));
-  superblock_.encode(superblock_bytes_);
-  ignore_error(device_.write(map_.device_block(LogBlock(0)).value() * format_.block_bytes,
-                             superblock_bytes_, Durability::kFua),
-               "the journal has stopped already");
+  ignore_error(put_superblock(Durability::kFua), "the journal has stopped already");
 }
 
 }  // namespace powercut

@@ -54,12 +54,8 @@ Result<void> Journal::lead_or_wait(Tid tid) {
 }
 
 Result<void> Journal::run_commit() {
-  if (!cut()) return {};
-  Transaction* transaction = nullptr;
-  {
-    Lock lock(mutex_);
-    transaction = committing_.get();
-  }
+  Transaction* const transaction = cut();
+  if (transaction == nullptr) return {};
   collect(*transaction);
   const Result<void> written = write_transaction(*transaction);
   if (!written) {
@@ -70,30 +66,32 @@ Result<void> Journal::run_commit() {
   return {};
 }
 
-// Ends the running transaction.  False if the journal stopped, or was closed, meanwhile.
-bool Journal::cut() {
+// Ends the running transaction, which is the committing one then.  Null if the journal stopped, or
+// was closed, meanwhile.
+Transaction* Journal::cut() {
   Lock lock(mutex_);
   wants_cut_ = true;
   const bool goes_on = wait_for_handles();
-  if (goes_on && participant_ != nullptr) {
-    trace_point("journal.cut", running_->tid.value());
-    running_->promised += cut_credits_;
-    ++running_->open_handles;
-    {
-      Handle handle(*this, running_->tid, Credits(cut_credits_));
-      mutex_.unlock();
-      participant_->at_cut(handle);
-      { const Handle ends = std::move(handle); }
-      mutex_.lock();
-    }
-  }
+  if (goes_on && participant_ != nullptr) let_participant_change();
   wants_cut_ = false;
   if (goes_on) {
     cut_need_ = log_blocks_needed(running_->buffers.size(), running_->revokes.size(), format_);
     committing_ = std::move(running_);
   }
   changed_.notify_all();
-  return goes_on;
+  return committing_.get();
+}
+
+void Journal::let_participant_change() {
+  trace_point("journal.cut", running_->tid.value());
+  running_->promised += cut_credits_;
+  ++running_->open_handles;
+  std::optional<Handle> handle(Handle(*this, running_->tid, Credits(cut_credits_)));
+  // A handle changes blocks and ends without the mutex; no other begins before the cut is over.
+  mutex_.unlock();
+  participant_->at_cut(*handle);
+  handle.reset();
+  mutex_.lock();
 }
 
 bool Journal::wait_for_handles() {
@@ -143,7 +141,7 @@ Result<void> Journal::write_transaction(Transaction& transaction) {
   if (!mutant("journal.flush.skip")) TRY(device_.flush());
   trace_point("journal.log_durable", transaction.tid.value());
   const Content commit = commit_block(transaction.tid, wall_clock_.now(), format_);
-  TRY(device_.write(map_.device_block(image.commit).value() * format_.block_bytes, commit.bytes(),
+  TRY(device_.write(offset_of(image.commit), commit.bytes(),
                     mutant("journal.commit.cached") ? Durability::kCached : Durability::kFua));
   trace_point("journal.durable", transaction.tid.value());
   Lock lock(mutex_);
@@ -159,8 +157,7 @@ Result<void> Journal::write_log(const LogImage& image) {
   std::vector<BlockWrite> writes;
   writes.reserve(image.blocks.size());
   for (const LogImage::Block& block : image.blocks) {
-    const std::uint64_t offset = map_.device_block(block.log).value() * format_.block_bytes;
-    writes.push_back({offset, block.content.bytes(), Durability::kCached});
+    writes.push_back({offset_of(block.log), block.content.bytes(), Durability::kCached});
   }
   return device_.write_all(writes);
 }

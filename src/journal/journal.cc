@@ -90,7 +90,6 @@ Journal::Journal(JournalPlace place, const Clock& clock, const WallClock& wall_c
       next_tid_(place.first_tid),
       durable_tid_(place.first_tid.previous()),
       head_(first_),
-      tail_(first_),
       superblock_(as_written(place)) {}
 
 Result<std::unique_ptr<Journal>> Journal::open(JournalPlace place, const Clock& clock,

@@ -127,7 +127,7 @@ class [[nodiscard]] Handle {
 };
 
 struct JournalCounters {
-  std::uint64_t commits = 0, empty_commits = 0, logged_blocks = 0, log_bytes = 0, revokes = 0;
+  std::uint64_t commits = 0, logged_blocks = 0, log_bytes = 0, revokes = 0;
   std::uint64_t checkpoints = 0, home_blocks = 0, superseded_blocks = 0, flushes = 0;
   std::uint64_t waits_for_room = 0;  // handles that had to wait for a commit or a checkpoint
 };
@@ -208,7 +208,8 @@ class Journal {
   // Commit (commit.cc): by one task at a time.
   Result<void> lead_or_wait(Tid tid) REQUIRES(mutex_);
   Result<void> run_commit() EXCLUDES(mutex_);
-  bool cut() EXCLUDES(mutex_);
+  Transaction* cut() EXCLUDES(mutex_);
+  void let_participant_change() REQUIRES(mutex_);
   bool wait_for_handles() REQUIRES(mutex_);
   void collect(Transaction& transaction) EXCLUDES(mutex_);
   LogBlock take_log(Transaction& transaction) EXCLUDES(mutex_);
@@ -224,10 +225,12 @@ class Journal {
   Result<void> move_tail(std::size_t done) EXCLUDES(mutex_);
 
   LogBlock behind(const Transaction& transaction) const;
+  std::uint64_t offset_of(LogBlock log) const;  // on the device, bytes
 
   // The journal's superblock (checkpoint.cc).
   Result<void> take_superblock_bytes() EXCLUDES(superblock_mutex_);
   Result<void> write_superblock(LogBlock start, Tid sequence) EXCLUDES(superblock_mutex_);
+  Result<void> put_superblock(Durability durability) REQUIRES(superblock_mutex_);
   void write_error(const Error& why) EXCLUDES(superblock_mutex_);
 
   // The journal's own tasks (service.cc).
@@ -259,8 +262,7 @@ class Journal {
   Tid next_tid_ GUARDED_BY(mutex_);                // of the transaction after running_
   Tid durable_tid_ GUARDED_BY(mutex_);             // the newest durable one
   LogBlock head_ GUARDED_BY(mutex_);               // where the next transaction will be written
-  LogBlock tail_ GUARDED_BY(mutex_);               // the durable tail
-  std::uint32_t used_ GUARDED_BY(mutex_) = 0;      // log blocks from tail_ to head_
+  std::uint32_t used_ GUARDED_BY(mutex_) = 0;      // log blocks from the durable tail to head_
   std::uint32_t cut_need_ GUARDED_BY(mutex_) = 0;  // log blocks of a transaction cut, not laid out
   std::uint32_t waiters_for_room_ GUARDED_BY(mutex_) = 0;
   bool is_committing_ GUARDED_BY(mutex_) = false;     // some task runs run_commit()

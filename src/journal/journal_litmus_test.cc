@@ -380,7 +380,7 @@ TEST(JournalLitmus, ASeedGivesTheSameRunAgain) {
 }
 
 #ifdef POWERCUT_MUTANTS
-class JournalMutants : public testing::TestWithParam<const char*> {};
+class JournalMutants : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(JournalMutants, IsFound) {
   constexpr std::uint64_t kSeedsMax = 20'000;
@@ -395,12 +395,12 @@ TEST_P(JournalMutants, IsFound) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, JournalMutants,
-                         testing::Values("journal.cut.no_wait", "journal.flush.skip",
-                                         "journal.commit.cached", "journal.ack.early",
-                                         "journal.revoke.keep", "journal.forget.early",
-                                         "log.escape.unmarked", "buffer.freeze.skip",
-                                         "buffer.home.older", "checkpoint.flush.skip",
-                                         "checkpoint.tail.cached", "checkpoint.home.live"));
+                         ::testing::Values("journal.cut.no_wait", "journal.flush.skip",
+                                           "journal.commit.cached", "journal.ack.early",
+                                           "journal.revoke.keep", "journal.forget.early",
+                                           "log.escape.unmarked", "buffer.freeze.skip",
+                                           "buffer.home.older", "checkpoint.flush.skip",
+                                           "checkpoint.tail.cached", "checkpoint.home.live"));
 #endif
 
 }  // namespace

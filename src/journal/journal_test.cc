@@ -8,6 +8,7 @@
 #include "base/prng.h"
 #include "base/stored_int.h"
 #include "journal/test_bench.h"
+#include "tests/support/passing_device.h"
 
 namespace powercut {
 namespace {
@@ -117,25 +118,13 @@ TEST(JournalDeathTest, MoreBlocksThanCredits) {
 // A block that was changed in the transaction that commits goes on changing in the next one, and
 // what is logged is what it was at the cut.
 TEST(Journal, TheNextTransactionDoesNotReachTheOneThatCommits) {
-  struct ChangesAtFlush final : BlockDevice {
-    explicit ChangesAtFlush(MemoryDevice& on) : device(on) {}
-    MemoryDevice& device;
+  struct ChangesAtFlush final : testing::PassingDevice {
+    using PassingDevice::PassingDevice;
     std::function<void()> hook;
-    std::uint64_t size_bytes() const override { return device.size_bytes(); }
-    Result<void> do_read(std::uint64_t at, MutableBytes into) const override {
-      return device.read(at, into);
-    }
     Result<void> do_write(std::uint64_t at, Bytes from, Durability how) override {
       if (hook) std::exchange(hook, nullptr)();
-      return device.write(at, from, how);
+      return PassingDevice::do_write(at, from, how);
     }
-    Result<void> do_write_zeroes(std::uint64_t at, std::uint64_t n, Durability how) override {
-      return device.write_zeroes(at, n, how);
-    }
-    Result<void> do_discard(std::uint64_t at, std::uint64_t n) override {
-      return device.discard(at, n);
-    }
-    Result<void> do_flush() override { return device.flush(); }
   };
   JournalBench bench;
   ChangesAtFlush device(bench.device);
@@ -205,7 +194,7 @@ void random_run(std::uint64_t seed, Tid first_tid) {
     }
     ASSERT_TRUE(journal->commit());
     run.expect_recovered();
-    if (testing::Test::HasFatalFailure()) return;
+    if (::testing::Test::HasFatalFailure()) return;
   }
   const JournalCounters counters = journal->counters();
   EXPECT_GT(counters.commits, 100u);
@@ -241,27 +230,19 @@ TEST(Journal, ManyDescriptorsInOneTransaction) {
 }
 
 // A device that fails from its n-th write on.
-struct FailsLater final : BlockDevice {
-  FailsLater(MemoryDevice& on, int after) : device(on), left(after) {}
-  MemoryDevice& device;
+struct FailsLater final : testing::PassingDevice {
+  FailsLater(BlockDevice& on, int after) : PassingDevice(on), left(after) {}
   int left;
-  std::uint64_t size_bytes() const override { return device.size_bytes(); }
-  Result<void> do_read(std::uint64_t at, MutableBytes into) const override {
-    return device.read(at, into);
-  }
   Result<void> count() {
     return left-- > 0 ? Result<void>{} : Result<void>{fail(Errc::kIo, "a planted error")};
   }
   Result<void> do_write(std::uint64_t at, Bytes from, Durability how) override {
     TRY(count());
-    return device.write(at, from, how);
+    return PassingDevice::do_write(at, from, how);
   }
   Result<void> do_write_zeroes(std::uint64_t at, std::uint64_t n, Durability how) override {
     TRY(count());
-    return device.write_zeroes(at, n, how);
-  }
-  Result<void> do_discard(std::uint64_t at, std::uint64_t n) override {
-    return device.discard(at, n);
+    return PassingDevice::do_write_zeroes(at, n, how);
   }
   Result<void> do_flush() override { return count(); }
 };

@@ -7,7 +7,7 @@
 namespace powercut {
 namespace {
 
-class SectionTest : public testing::Test {
+class SectionTest : public ::testing::Test {
  protected:
   void open(Nanoseconds age_max = std::chrono::seconds(60)) {
     bench_.options.section_age_max = age_max;

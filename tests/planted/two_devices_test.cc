@@ -5,9 +5,8 @@
 #include <algorithm>
 
 #include "lab/check/cause.h"
-#include "lab/check/explorer.h"
-#include "lab/check/structure_judge.h"
 #include "tests/planted/planted_faults.h"
+#include "tests/planted/states.h"
 #include "tests/planted/survey.h"
 
 namespace powercut::planted {
@@ -32,27 +31,6 @@ std::vector<lab::StreamFinding> findings_in_ordered(const lab::Recording& record
   return lab::judge_stream(recording, clock, {lab::DataMode::kOrdered});
 }
 
-// "judge rule; ..." of the judges of states.
-std::string rules_in_states(const lab::Recording& recording) {
-  const Survey survey = survey_of(stream_of_two_devices());
-  auto stream =
-      lab::BlockStream::make(recording, survey.map->block_bytes(), std::uint64_t{1} << 30);
-  if (!stream) return std::string("error: ") + stream.error().what;
-  lab::StructureJudge structure;
-  const SteadyClock clock;
-  lab::ExplorerOptions options;
-  options.states_max = 30'000;
-  lab::Explorer explorer(*stream, *survey.map, {&structure}, clock, options);
-  const auto explored = explorer.run([](const lab::ExplorerCounts&) { return true; });
-  if (!explored) return std::string("error: ") + explored.error().what;
-  std::string rules;
-  for (const lab::GroupedFinding& group : explorer.findings()) {
-    rules += (rules.empty() ? "" : "; ") + std::string(lab::judge_name(group.finding.judge)) + " " +
-             group.finding.rule;
-  }
-  return rules;
-}
-
 TEST(TwoDevices, TheStreamItselfIsLawful) {
   const lab::Recording recording = stream_of_two_devices();
   ASSERT_TRUE(recording.split.is_split());
@@ -63,7 +41,7 @@ TEST(TwoDevices, TheStreamItselfIsLawful) {
   for (const auto& finding : findings_in_ordered(recording)) {
     ADD_FAILURE() << finding.check.rule << ": " << finding.check.words;
   }
-  EXPECT_EQ(rules_in_states(recording), "");
+  EXPECT_EQ(seen_in_states(recording, recording), "");
 }
 
 TEST(TwoDevices, FaultsAreFoundAsOneCause) {
@@ -92,7 +70,7 @@ TEST(TwoDevices, FaultsAreFoundAsOneCause) {
     ASSERT_EQ(causes.size(), 1u);
     EXPECT_EQ(causes.front().finding.check.rule, each.rule);
     EXPECT_EQ(causes.front().finding.check.sequence == planted->sequence, each.is_at_fault);
-    const std::string seen = rules_in_states(edited);
+    const std::string seen = seen_in_states(edited, recording);
     EXPECT_TRUE(seen.starts_with(each.in_states)) << seen;
   }
 }
@@ -115,7 +93,7 @@ TEST(TwoDevices, AFlushOfTheJournalIsNoneOfTheFileSystem) {
   EXPECT_TRUE(has("tail-before-home"));
   EXPECT_TRUE(has("commit-before-data"));
   EXPECT_FALSE(has("commit-before-flush")) << "the journal's own flushes are there";
-  EXPECT_NE(rules_in_states(edited.recording), "");
+  EXPECT_NE(seen_in_states(edited.recording, recording), "");
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "tests/simulation/journal_scene.h"
 #include "tests/support/e2fs_image.h"
+#include "tests/support/passing_device.h"
 
 namespace powercut::testing {
 namespace {
@@ -20,31 +21,14 @@ std::string words_of(const SceneResult& result) {
 }
 
 // Passes everything on, but for one mistake.
-class MistakenDevice : public BlockDevice {
+class MistakenDevice : public PassingDevice {
  public:
-  explicit MistakenDevice(BlockDevice& disk) : disk_(disk) {}
-  std::uint64_t size_bytes() const override { return disk_.size_bytes(); }
+  using PassingDevice::PassingDevice;
 
  protected:
-  Result<void> do_read(std::uint64_t offset, MutableBytes into) const override {
-    return disk_.read(offset, into);
-  }
-  Result<void> do_write(std::uint64_t offset, Bytes from, Durability durability) override {
-    return disk_.write(offset, from, durability);
-  }
   Result<void> do_write_all(std::span<const BlockWrite> writes) override {
     return disk_.write_all(writes);
   }
-  Result<void> do_write_zeroes(std::uint64_t offset, std::uint64_t length,
-                               Durability durability) override {
-    return disk_.write_zeroes(offset, length, durability);
-  }
-  Result<void> do_discard(std::uint64_t offset, std::uint64_t length) override {
-    return disk_.discard(offset, length);
-  }
-  Result<void> do_flush() override { return disk_.flush(); }
-
-  BlockDevice& disk_;
 };
 
 class WithoutFlushes final : public MistakenDevice {

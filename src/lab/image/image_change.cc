@@ -6,6 +6,7 @@
 #include <map>
 
 #include "host/tree_reader.h"
+#include "lab/image/tree_walk.h"
 
 namespace powercut::lab {
 namespace {
@@ -23,17 +24,9 @@ std::string parent_of(const std::string& path) {
   return slash == std::string::npos || slash == 0 ? "/" : path.substr(0, slash);
 }
 
-std::string joined(const std::string& folder, const std::string& name) {
-  if (name.empty()) return folder;
-  return folder.ends_with('/') ? folder + name : folder + "/" + name;
-}
-
 std::string last_name(const std::string& path) {
-  const auto end = path.find_last_not_of('/');
-  if (end == std::string::npos) return "";
-  const auto slash = path.find_last_of('/', end);
-  return path.substr(slash == std::string::npos ? 0 : slash + 1,
-                     end - (slash == std::string::npos ? 0 : slash + 1) + 1);
+  const std::string trimmed = path.substr(0, path.find_last_not_of('/') + 1);
+  return trimmed.substr(trimmed.find_last_of('/') + 1);
 }
 
 // A file or folder named as in `cp` and `mv`: into a directory under its old name.
@@ -43,7 +36,7 @@ Result<std::string> into_folder(const fs::Volume& volume, const std::string& pat
   if (!status)
     return status.error().code == Errc::kNotFound ? Result<std::string>{path}
                                                   : Failure{status.error()};
-  return status->kind == fs::FileKind::kDirectory ? joined(path, name) : path;
+  return status->kind == fs::FileKind::kDirectory ? joined_path(path, name) : path;
 }
 
 Result<std::uint64_t> number(const std::string& text, int base) {
@@ -68,7 +61,7 @@ class Import {
       : volume_(volume), context_(context), top_(std::move(top)), into_(std::move(into)) {}
 
   Result<void> entry(const HostEntry& entry) {
-    const std::string path = joined(into_, entry.path);
+    const std::string path = joined_path(into_, entry.path);
     progress_.path = path;
     if (context_.progress && !context_.progress(progress_)) {
       return fail(Errc::kAborted, "interrupted; what was imported so far is whole");
@@ -166,7 +159,7 @@ Result<void> put(fs::Volume& volume, const Words& words, const ChangeContext& co
   const std::filesystem::path from = words.words[0];
   const std::string path = TRY(into_folder(volume, words.words[1], from.filename().string()));
   const std::string temporary =
-      joined(parent_of(path), "." + last_name(path) + std::string(kTemporaryEnd));
+      joined_path(parent_of(path), "." + last_name(path) + std::string(kTemporaryEnd));
   ignore_error(volume.remove(temporary), "there is one only if an earlier put was cut off");
   Import import(volume, context, from, temporary);
   std::size_t entries = 0;
@@ -203,7 +196,7 @@ Result<void> remove_tree(fs::Volume& volume, const std::string& path, const Chan
     return true;
   }));
   for (const std::string& name : names) {
-    TRY(remove_tree(volume, joined(path, name), context, progress));
+    TRY(remove_tree(volume, joined_path(path, name), context, progress));
   }
   return volume.remove_directory(path);
 }

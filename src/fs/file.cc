@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "fs/file_common.h"
+#include "fs/inode_rules.h"
 
 namespace powercut::fs {
 namespace {
@@ -141,7 +142,15 @@ Result<void> check_content_writable(const Node& node) {
     return fail(Errc::kUnsupported, "inode: encrypted or sealed files are not written",
                 node.number.value());
   }
+  if ((node.inode.flags & kImmutableFlag) != 0) {
+    return fail(Errc::kNotPermitted, "inode: immutable", node.number.value());
+  }
   return {};
+}
+
+Result<void> check_content_replaceable(const Node& node) {
+  if ((node.inode.flags & kAppendFlag) == 0) return {};
+  return fail(Errc::kNotPermitted, "inode: append only", node.number.value());
 }
 
 Result<TailToZero> look_at_tail(Core& core, const Node& node, std::uint64_t from,

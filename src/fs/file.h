@@ -18,7 +18,8 @@
 //      zeroing of a range are done block by block, back to front or front to back, in as many
 //      transactions as they need; in each the file is whole.
 //
-// Files without extents, and those whose content is in the inode, are read-only: kUnsupported.
+// Files without extents, and those whose content is in the inode, are read-only: kUnsupported. What
+// is immutable is not changed, what is append only grows at its end alone: kNotPermitted.
 //
 // Threads: any.  Reads of a file run beside each other, changes have it alone.
 #pragma once

@@ -6,8 +6,11 @@
 
 namespace powercut::fs {
 
-// Whether the content may be changed here.  Errors: kUnsupported, kInvalid (no regular file).
+// Whether the content may be changed here.  Errors: kUnsupported, kInvalid (no regular file);
+// kNotPermitted: immutable.
 Result<void> check_content_writable(const Node& node) REQUIRES_SHARED(node.lock);
+// Whether that may touch what is there already.  Errors: kNotPermitted: append only.
+Result<void> check_content_replaceable(const Node& node) REQUIRES_SHARED(node.lock);
 
 // The block in which the file's bytes from `at` on, up to the end of that block, are to be zero.
 // Nothing to do: no buffer.

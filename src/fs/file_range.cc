@@ -21,6 +21,29 @@ Result<void> check_range(const Core& core, Range range) {
   return {};
 }
 
+// In an atomic section nothing may stay half done: all that an operation may take is there before
+// it begins.
+Result<void> check_fits_section(const Core& core, std::uint64_t credits) {
+  const auto left = core.journal == nullptr ? std::nullopt : core.journal->section_left();
+  if (!left || credits <= left->value()) return {};
+  return fail(Errc::kLimit, "section: the operation may need more blocks than are left of it",
+              credits);
+}
+
+// What taking away [from, to) costs at most, over all its transactions.
+Result<std::uint64_t> removal_credits(const Core& core, const Node& node, FileBlock from,
+                                      FileBlock to) REQUIRES_SHARED(node.lock) {
+  std::uint64_t steps = 1;
+  while (from < to) {
+    const MappedRun run = TRY(find_run(core, node, from));
+    if (run.kind != MappedRun::Kind::kHole) steps += 2 + run.count / core.shape.blocks_per_group;
+    from = from + run.count;
+  }
+  constexpr std::uint64_t kTails = 2;
+  return kTails + kStoreCredits.value() + Orphans::kCredits.value() +
+         steps * remove_credits(node).value();
+}
+
 // A handle that can take some steps back, and `extra`.
 Result<Handle> start_removing(Core& core, const Node& node, Credits extra)
     REQUIRES_SHARED(node.lock) {
@@ -74,8 +97,10 @@ Result<void> finish_shrinking(Core& core, Node& node, FileBlock from, FileBlock 
 Result<void> shrink(Core& core, const NodeRef& held, std::uint64_t size) REQUIRES(held->lock) {
   const FileBlock from(blocks_up(core, size));
   const TailToZero tail = TRY(look_at_tail(core, *held, size, from.value() * core.block_bytes()));
-  held->window.give_back();
   FileBlock to(kFileBlocksMax);
+  const std::uint64_t credits = TRY(removal_credits(core, *held, from, to));
+  TRY(check_fits_section(core, credits));
+  held->window.give_back();
   {
     const Credits extra = sum_of(kStoreCredits, Orphans::kCredits);
     Handle handle = TRY(start_removing(core, *held, Credits(extra.value() + 1)));
@@ -147,11 +172,19 @@ Result<FileBlock> allocate_some(Core& core, Handle& handle, Node& node, FileBloc
   return from;
 }
 
+// Over all its transactions, where each block is a run of its own.
+std::uint64_t allocation_credits(const Node& node, std::uint64_t blocks)
+    REQUIRES_SHARED(node.lock) {
+  const std::uint64_t step = map_credits(node).value() + Groups::kAllocateCredits;
+  return 2 + kStoreCredits.value() + blocks * step + (blocks == 0 ? 0 : kRunsAtOnce * step);
+}
+
 Result<void> allocate_blocks(Core& core, Node& node, Range range, bool keeps_size)
     REQUIRES(node.lock) {
   FileBlock from(range.offset / core.block_bytes());
   const FileBlock end(blocks_up(core, range.end()));
   const Holes holes = TRY(count_holes(core, node, from, end));
+  TRY(check_fits_section(core, allocation_credits(node, holes.blocks)));
   SpaceClaim claim;
   if (holes.blocks > 0) {
     claim = TRY(core.groups->claim(holes.blocks + tree_blocks_max(core, node, holes.count)));
@@ -193,6 +226,8 @@ Result<void> punch(Core& core, Node& node, Range range) REQUIRES(node.lock) {
   const std::uint64_t last_begin = std::max(first_end, range.end() / block_bytes * block_bytes);
   TailToZero first = TRY(look_at_tail(core, node, range.offset, first_end));
   TailToZero last = TRY(look_at_tail(core, node, last_begin, range.end()));
+  const std::uint64_t credits = TRY(removal_credits(core, node, from, to));
+  TRY(check_fits_section(core, credits));
   node.window.give_back();
   do {
     const Credits extra = kStoreCredits;
@@ -206,6 +241,19 @@ Result<void> punch(Core& core, Node& node, Range range) REQUIRES(node.lock) {
   return {};
 }
 
+// What punching and then allocating would fail for, before anything is punched.
+Result<void> check_zeroing(Core& core, const Node& node, Range range) REQUIRES_SHARED(node.lock) {
+  const FileBlock from(range.offset / core.block_bytes());
+  const FileBlock end(blocks_up(core, range.end()));
+  const Holes holes = TRY(count_holes(core, node, from, end));
+  // What is punched is free again; its runs, and so the tree, may be others.
+  constexpr std::uint64_t kEdges = 2;
+  const std::uint64_t tree = tree_blocks_max(core, node, holes.count + kEdges);
+  const SpaceClaim there = TRY(core.groups->claim(holes.blocks + tree));
+  const std::uint64_t credits = TRY(removal_credits(core, node, from, end));
+  return check_fits_section(core, credits + allocation_credits(node, end - from));
+}
+
 }  // namespace
 
 Result<void> truncate_file(Core& core, const NodeRef& node, std::uint64_t size) {
@@ -214,6 +262,7 @@ Result<void> truncate_file(Core& core, const NodeRef& node, std::uint64_t size) 
   }
   ExclusiveLock lock(node->lock);
   TRY(check_content_writable(*node));
+  TRY(check_content_replaceable(*node));
   return size > node->inode.size ? grow(core, *node, size) : shrink(core, node, size);
 }
 
@@ -228,6 +277,7 @@ Result<void> punch_range(Core& core, Node& node, Range range) {
   TRY(check_range(core, range));
   ExclusiveLock lock(node.lock);
   TRY(check_content_writable(node));
+  TRY(check_content_replaceable(node));
   return punch(core, node, range);
 }
 
@@ -235,6 +285,8 @@ Result<void> zero_range(Core& core, Node& node, Range range, bool keeps_size) {
   TRY(check_range(core, range));
   ExclusiveLock lock(node.lock);
   TRY(check_content_writable(node));
+  TRY(check_content_replaceable(node));
+  TRY(check_zeroing(core, node, range));
   TRY(punch(core, node, range));
   return allocate_blocks(core, node, range, keeps_size);
 }

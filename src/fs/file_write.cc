@@ -128,6 +128,7 @@ Result<void> WritePiece::look_at_run(const MappedRun& run, std::uint32_t count) 
 
 Result<void> WritePiece::look(Node& node) {
   TRY(check_content_writable(node));
+  if (offset() < node.inode.size) TRY(check_content_replaceable(node));
   const FileBlock end = staged_.back().file + 1;
   for (FileBlock block = staged_.front().file; block < end;) {
     const MappedRun run = TRY(find_run(core_, node, block));

@@ -71,8 +71,15 @@ Result<NodeRef> NodeTable::get(InodeNo number) {
   if (inode.links == 0 && inode.mode == 0) {
     return fail(Errc::kNotFound, "inode: in no use", number.value());
   }
-  return add(std::make_shared<Node>(number, std::move(slot), inode,
-                                    std::vector<std::uint8_t>(stored.begin(), stored.end())));
+  auto node = std::make_shared<Node>(number, std::move(slot), inode,
+                                     std::vector<std::uint8_t>(stored.begin(), stored.end()));
+  // A node of it may have been dropped whose changes are not durable yet.
+  if (core_.journal != nullptr) {
+    const Tid newest = core_.journal->newest();
+    node->changed_tid.set(newest);
+    node->data_tid.set(newest);
+  }
+  return add(std::move(node));
 }
 
 Result<NodeRef> NodeTable::create(Handle& handle, InodeNo number, const Inode& inode) {

@@ -83,8 +83,8 @@ class Node : public std::enable_shared_from_this<Node> {
   GrowthWindow window GUARDED_BY(lock);
   // Opens by users: an inode without links goes when the last ends.
   std::atomic<std::uint32_t> opens{0};
-  // The newest transactions that changed it, and its content or size: for fsync and fdatasync.
-  // store() sets the first.
+  // The newest transactions that changed it, and its content or size, or later ones: for fsync and
+  // fdatasync.  store() sets the first.
   LastTid changed_tid, data_tid;
   // Changed by Orphans, under its own lock; goes before what `inode` says.
   NextOrphan next_orphan;

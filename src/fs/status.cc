@@ -1,4 +1,6 @@
 // What is known of an inode, and changed without its names or its content.
+#include <limits>
+
 #include "fs/acl.h"
 #include "fs/credits.h"
 #include "fs/deletion.h"
@@ -16,6 +18,18 @@ constexpr std::uint32_t kProjectInheritFlag = 0x20000000;
 
 AttributeName access_acl() {
   return {static_cast<std::uint8_t>(XattrIndex::kAclAccess), ""};
+}
+
+// The nearest that such an inode can hold, as Linux has it.
+Timestamp storable(const Inode& inode, const Timestamp& time) {
+  constexpr std::int64_t kFirst = std::numeric_limits<std::int32_t>::min();
+  constexpr std::int64_t kLastPlain = std::numeric_limits<std::int32_t>::max();
+  constexpr std::int64_t kLastWithEpoch = kLastPlain + (std::int64_t{3} << 32);
+  const bool has_epoch = inode.extra_bytes != 0;
+  const std::int64_t last = has_epoch ? kLastWithEpoch : kLastPlain;
+  if (time.seconds < kFirst) return {kFirst, 0};
+  if (time.seconds > last) return {last, 0};
+  return {time.seconds, has_epoch ? time.nanoseconds : 0};
 }
 
 // The access ACL with other permissions; nothing if there is none.
@@ -134,8 +148,8 @@ Result<void> change_status(Core& core, Node& node, const StatusChange& change) {
   Inode& inode = node.inode;
   set_owner(inode, change);
   if (change.permissions) set_permissions(inode, *change.permissions);
-  inode.access_time = change.access_time.value_or(inode.access_time);
-  inode.modify_time = change.modify_time.value_or(inode.modify_time);
+  if (change.access_time) inode.access_time = storable(inode, *change.access_time);
+  if (change.modify_time) inode.modify_time = storable(inode, *change.modify_time);
   inode_changed(core, node);
   core.nodes->store(handle, node);
   return {};
@@ -178,6 +192,10 @@ Result<void> set_flags(Core& core, Node& node, std::uint32_t flags) {
   if ((changed & ~kSettableFlags) != 0) {
     return fail(Errc::kUnsupported, "flags: of those that cannot be set here",
                 changed & ~kSettableFlags);
+  }
+  // Linux has no way to do it, and e2fsck takes such flags for damage.
+  if (!node.inode.is(InodeType::kDirectory) && !node.inode.is(InodeType::kRegular)) {
+    return fail(Errc::kUnsupported, "flags: of what is no file or directory", node.number.value());
   }
   if ((changed & flags & kDirectoryOnlyFlags) != 0 && !node.inode.is(InodeType::kDirectory)) {
     return fail(Errc::kUnsupported, "flags: of directories alone", flags & kDirectoryOnlyFlags);

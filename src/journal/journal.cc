@@ -265,6 +265,11 @@ bool Journal::extend(Handle& handle, Credits more) {
   return true;
 }
 
+Tid Journal::newest() const {
+  Lock lock(mutex_);
+  return next_tid_.previous();
+}
+
 bool Journal::is_durable(Tid tid) const {
   Lock lock(mutex_);
   return !durable_tid_.comes_before(tid);

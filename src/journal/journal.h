@@ -159,6 +159,9 @@ class Journal {
   // kInvalid: the task is in a section.
   Result<Section> begin_section(Credits reserve) EXCLUDES(mutex_);
 
+  // What is left of the reserve of the section that the task is in; nothing if it is in none.
+  std::optional<Credits> section_left() const EXCLUDES(mutex_);
+
   // Returns when that transaction is durable; commits it if it runs.  0 of it is open here: a
   // thread with a handle must not call it.  Errors: kAborted; kInvalid: the
   // task is in a section.
@@ -166,6 +169,8 @@ class Journal {
   // Everything whose handle has ended before the call is durable.  Errors: kAborted.
   Result<void> commit() EXCLUDES(mutex_);
   bool is_durable(Tid tid) const EXCLUDES(mutex_);
+  // Of the newest transaction that has begun: what was changed is in it, or in one before.
+  Tid newest() const EXCLUDES(mutex_);
   // Commits, and writes everything home: the log is empty.  Errors: kAborted.
   Result<void> checkpoint_all() EXCLUDES(mutex_);
   // checkpoint_all(), and says in the journal's superblock that there is nothing to recover.

@@ -36,6 +36,13 @@ SectionState* Journal::section_of_task() const {
   return section != nullptr && section->journal == this ? section : nullptr;
 }
 
+std::optional<Credits> Journal::section_left() const {
+  const SectionState* section = section_of_task();
+  if (section == nullptr) return std::nullopt;
+  Lock lock(mutex_);
+  return Credits(section->left);
+}
+
 Result<Section> Journal::begin_section(Credits reserve) {
   if (current_section().get() != nullptr) {
     return fail(Errc::kInvalid, "section: this task is in one already");

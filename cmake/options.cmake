@@ -18,7 +18,7 @@ set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
 # anonymous namespaces are distinct within a target.
 if(POWERCUT_UNITY)
   set(CMAKE_UNITY_BUILD ON)
-  set(CMAKE_UNITY_BUILD_BATCH_SIZE 10)
+  set(CMAKE_UNITY_BUILD_BATCH_SIZE 24)
 endif()
 
 add_library(powercut_flags INTERFACE)
@@ -32,6 +32,9 @@ if(POWERCUT_SANITIZE)
   target_compile_options(powercut_flags INTERFACE
     -fsanitize=${POWERCUT_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(powercut_flags INTERFACE -fsanitize=${POWERCUT_SANITIZE})
+endif()
+if(POWERCUT_TESTS)
+  target_compile_definitions(powercut_flags INTERFACE POWERCUT_FUZZ_SWITCH)  # base/fuzzing.h
 endif()
 if(POWERCUT_MUTANTS)
   target_compile_definitions(powercut_flags INTERFACE POWERCUT_MUTANTS)

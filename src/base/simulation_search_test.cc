@@ -10,6 +10,7 @@
 #include "base/sync.h"
 #include "base/task.h"
 #include "base/trace.h"
+#include "tests/support/long_form.h"
 
 namespace powercut {
 namespace {
@@ -345,7 +346,8 @@ class RandomProgram {
 
 TEST(Search, TheReductionLosesNoEnd) {
   std::uint64_t all_runs = 0, reduced_runs = 0;
-  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+  const std::uint64_t seeds = testing::is_long_form() ? 100 : 15;
+  for (std::uint64_t seed = 0; seed < seeds; ++seed) {
     RandomProgram program(seed);
     for (const std::uint32_t bound : {0u, 1u, 2u, 3u}) {
       EXPECT_EQ(program.ends(false, bound, all_runs), program.ends(true, bound, reduced_runs))

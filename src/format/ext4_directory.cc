@@ -33,7 +33,7 @@ std::size_t records_end(const Superblock& superblock) {
 
 Result<void> verify_dir_tail(Bytes block, BlockNo place, const OwnerSeed& owner,
                              const Superblock& superblock) {
-  if (kFuzzing || !superblock.has_metadata_checksums()) return {};
+  if (is_fuzzing() || !superblock.has_metadata_checksums()) return {};
   const std::size_t at = records_end(superblock);
   const auto tail = TRY(load<disk::DirTail>(block, at));
   if (tail.zero_inode.value() != 0 || tail.record_bytes.value() != kDirTailBytes ||

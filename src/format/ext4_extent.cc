@@ -24,7 +24,7 @@ std::size_t tail_at(std::uint16_t capacity) {
 
 Result<void> verify_extent_tail(Bytes block, BlockNo place, const OwnerSeed& owner,
                                 const Superblock& superblock) {
-  if (kFuzzing || !superblock.has_metadata_checksums()) return {};
+  if (is_fuzzing() || !superblock.has_metadata_checksums()) return {};
   const auto header = TRY(load<disk::ExtentHeader>(block, 0));
   const std::size_t at = tail_at(header.capacity);
   const auto tail = load<disk::ExtentTail>(block, at);

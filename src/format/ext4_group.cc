@@ -84,7 +84,7 @@ std::uint32_t high_word(BlockNo block) {
 
 bool bitmap_matches(Bytes bitmap, std::uint32_t bits, std::uint32_t stored,
                     const Superblock& superblock) {
-  if (kFuzzing || !superblock.has_metadata_checksums()) return true;
+  if (is_fuzzing() || !superblock.has_metadata_checksums()) return true;
   if (bits / 8 > bitmap.size()) return false;
   const std::uint32_t crc = crc32c(superblock.checksum_seed(), bitmap.first(bits / 8));
   return has_high_part(superblock) ? crc == stored : low_half(crc) == low_half(stored);
@@ -98,7 +98,7 @@ Result<GroupDescriptor> GroupDescriptor::parse(Bytes stored, std::uint32_t index
     return fail(Errc::kCorrupt, "group descriptor: length", index);
   }
   const auto low = TRY(load<disk::GroupDesc>(stored, 0));
-  if (!kFuzzing && has_group_checksums(superblock) &&
+  if (!is_fuzzing() && has_group_checksums(superblock) &&
       checksum_of(stored, index, superblock) != low.checksum.value()) {
     return fail(Errc::kChecksum, "group descriptor: checksum", index);
   }

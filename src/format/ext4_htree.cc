@@ -38,7 +38,7 @@ Result<std::vector<HtreeEntry>> parse_slots(Bytes block, std::size_t at, BlockNo
       limit.count > limit.limit) {
     return fail(Errc::kCorrupt, "htree block: more entries than fit, or none", place.value());
   }
-  if (!kFuzzing && superblock.has_metadata_checksums()) {
+  if (!is_fuzzing() && superblock.has_metadata_checksums()) {
     const auto tail = TRY(load<disk::HtreeTail>(block, at + slots * kSlotBytes));
     if (checksum_of(block, at, limit.count, owner, superblock) != tail.checksum.value()) {
       return fail(Errc::kChecksum, "htree block: checksum", place.value());

@@ -68,7 +68,7 @@ std::uint32_t checksum_of(Bytes stored, InodeNo number, const Superblock& superb
 
 Result<void> verify(Bytes stored, const Inode& inode, InodeNo number,
                     const Superblock& superblock) {
-  if (kFuzzing || !superblock.has_metadata_checksums()) return {};
+  if (is_fuzzing() || !superblock.has_metadata_checksums()) return {};
   const std::uint32_t mask = has_checksum_high(stored) ? ~0u : 0xFFFFu;
   if (((checksum_of(stored, number, superblock) ^ inode.checksum) & mask) != 0) {
     return fail(Errc::kChecksum, "inode: checksum", number.value());

@@ -26,7 +26,7 @@ Result<JournalDeviceSuperblock> JournalDeviceSuperblock::parse(Bytes block) {
       return fail(Errc::kUnsupported, "journal device: checksum type other than crc32c",
                   stored.checksum_type);
     }
-    if (!kFuzzing && superblock_checksum(block) != stored.checksum.value()) {
+    if (!is_fuzzing() && superblock_checksum(block) != stored.checksum.value()) {
       return fail(Errc::kChecksum, "journal device: superblock checksum", stored.checksum);
     }
   }

@@ -33,7 +33,7 @@ Result<MmpBlock> MmpBlock::parse(Bytes block, const Superblock& superblock) {
   if (stored.magic.value() != disk::kMmpMagic) {
     return fail(Errc::kCorrupt, "multiple mount protection: magic", place);
   }
-  if (!kFuzzing && superblock.has_metadata_checksums() &&
+  if (!is_fuzzing() && superblock.has_metadata_checksums() &&
       checksum_of(block, superblock) != stored.checksum.value()) {
     return fail(Errc::kChecksum, "multiple mount protection: checksum", place);
   }

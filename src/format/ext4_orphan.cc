@@ -37,7 +37,7 @@ Result<OrphanBlock> OrphanBlock::parse(Bytes block, BlockNo place, const OwnerSe
   if (tail.magic.value() != disk::kOrphanMagic) {
     return fail(Errc::kCorrupt, "orphan block: magic", place.value());
   }
-  if (!kFuzzing && superblock.has_metadata_checksums() &&
+  if (!is_fuzzing() && superblock.has_metadata_checksums() &&
       checksum_of(block, place, owner, superblock) != tail.checksum.value()) {
     return fail(Errc::kChecksum, "orphan block: checksum", place.value());
   }

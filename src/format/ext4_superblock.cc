@@ -340,7 +340,7 @@ Result<Superblock> Superblock::parse(Bytes block, std::uint64_t device_bytes) {
     values.incompat = stored.incompat;
     values.ro_compat = stored.ro_compat;
   }
-  if (!kFuzzing && has_bit(values.ro_compat, Ext4RoCompat::kMetadataChecksum) &&
+  if (!is_fuzzing() && has_bit(values.ro_compat, Ext4RoCompat::kMetadataChecksum) &&
       superblock_checksum(block) != stored.checksum.value()) {
     return fail(Errc::kChecksum, "superblock: checksum", stored.checksum);
   }

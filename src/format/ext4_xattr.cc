@@ -178,7 +178,7 @@ Result<XattrBlock> XattrBlock::parse(Bytes block, BlockNo place, const Superbloc
     return fail(Errc::kCorrupt, "attribute block: length", place.value());
   }
   const auto header = TRY(load<disk::XattrBlockHeader>(block, 0));
-  if (!kFuzzing && superblock.has_metadata_checksums() &&
+  if (!is_fuzzing() && superblock.has_metadata_checksums() &&
       checksum_of(block, place, superblock) != header.checksum.value()) {
     return fail(Errc::kChecksum, "attribute block: checksum", place.value());
   }

@@ -120,7 +120,7 @@ class Walker {
     if (!stored || Tid(stored->tid) != expected_) return false;
     constexpr std::size_t kSummed = kTagHeaderBytes + offsetof(disk::FastCommitTail, checksum);
     sum_ = crc32c(sum_, area_.subspan(record.offset, kSummed));
-    if (!kFuzzing && stored->checksum.value() != sum_) return false;
+    if (!is_fuzzing() && stored->checksum.value() != sum_) return false;
     pending_.push_back(std::move(record));
     std::ranges::move(pending_, std::back_inserter(commits_.records));
     pending_.clear();

@@ -143,7 +143,7 @@ Result<GptHeader> parse_gpt_header(Bytes sector) {
   }
   std::vector<std::uint8_t> summed(sector.begin(), sector.begin() + header_bytes);
   store(MutableBytes(summed), offsetof(StoredGptHeader, checksum), Le32{});
-  if (!kFuzzing && crc32(summed) != stored.checksum.value()) {
+  if (!is_fuzzing() && crc32(summed) != stored.checksum.value()) {
     return fail(Errc::kChecksum, "GPT: header", stored.checksum);
   }
   const GptHeader header{stored.first_entry_sector, stored.entry_count, stored.entry_bytes,
@@ -161,7 +161,7 @@ Result<std::vector<GptEntry>> parse_gpt_entries(Bytes table, const GptHeader& he
   if (table.size() != header.table_bytes()) {
     return fail(Errc::kCorrupt, "GPT: another length than its header says", table.size());
   }
-  if (!kFuzzing && crc32(table) != header.entries_checksum) {
+  if (!is_fuzzing() && crc32(table) != header.entries_checksum) {
     return fail(Errc::kChecksum, "GPT: entries", header.entries_checksum);
   }
   std::vector<GptEntry> entries;

@@ -103,7 +103,7 @@ bool Records::next(RecordAt& record) {
 }
 
 Result<void> check_names_block(Bytes block, BlockNo place, const DirectoryForm& form) {
-  if (kFuzzing || !form.shape->has_metadata_checksums()) return {};
+  if (is_fuzzing() || !form.shape->has_metadata_checksums()) return {};
   const auto tail = TRY(load<disk::DirTail>(block, form.records_end()));
   if (tail.zero_inode.value() != 0 || tail.record_bytes.value() != kTailBytes ||
       tail.zero_name != 0 || tail.file_type != disk::kDirectoryTailType) {

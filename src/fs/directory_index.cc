@@ -29,7 +29,7 @@ std::uint32_t hash_at(Bytes block, const IndexFrame& frame, std::uint32_t index)
 }
 
 bool has_checksum(Bytes block, const IndexFrame& frame, const DirectoryForm& form) {
-  if (kFuzzing || !form.shape->has_metadata_checksums()) return true;
+  if (is_fuzzing() || !form.shape->has_metadata_checksums()) return true;
   const std::size_t tail_at = frame.slots_at + frame.limit * kSlotBytes;
   disk::HtreeTail tail;
   std::memcpy(&tail, block.data() + tail_at, sizeof(tail));

@@ -134,8 +134,8 @@ void Scanner::begin_transaction() {
 Result<void> Scanner::look_at_commit(Look& look) {
   const CommitBlock& commit = look.block->commit;
   look.facts.is_older = commit.seconds < last_seconds_;
-  look.facts.head_matches = look.block->head_matches && !kFuzzing;
-  if (kFuzzing) look.facts.head_matches = (commit.checksum & 0xFFFF) == kWrongWhileFuzzing;
+  look.facts.head_matches = look.block->head_matches && !is_fuzzing();
+  if (is_fuzzing()) look.facts.head_matches = (commit.checksum & 0xFFFF) == kWrongWhileFuzzing;
   if (!sums_v1_) return {};
   TRY(sum_v1());
   look.checksum = {commit.checksum, v1_sum_};
@@ -385,7 +385,7 @@ Result<LogScan> Scanner::run() {
 }  // namespace
 
 bool is_right(const ChecksumPair& checksum) {
-  if (kFuzzing) return (checksum.stored & 0xFF) != kWrongWhileFuzzing;
+  if (is_fuzzing()) return (checksum.stored & 0xFF) != kWrongWhileFuzzing;
   return checksum.matches();
 }
 

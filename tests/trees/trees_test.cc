@@ -4,10 +4,13 @@
 // One test a file system; POWERCUT_SEED names another tree.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include <cstdlib>
 
 #include "lab/image/image_file.h"
 #include "tests/support/e2fs_image.h"
+#include "tests/support/long_form.h"
 #include "tests/support/loop_mount.h"
 #include "tests/trees/tree_compare.h"
 #include "tests/trees/tree_maker.h"
@@ -32,6 +35,12 @@ struct FileSystem {
   // (docs/findings.md).  The copy is compared with its own mount of another copy.
   bool is_lossy = false;
 };
+
+bool is_in_short_form(const FileSystem& one) {
+  constexpr std::string_view kNames[] = {"Default4K", "Indirect1K", "InlineData1K",
+                                         "MetaBg1K",  "Journal1K",  "Inline4K"};
+  return std::ranges::find(kNames, one.name) != std::end(kNames);
+}
 
 std::string name_of(const ::testing::TestParamInfo<FileSystem>& info) {
   return info.param.name;
@@ -66,6 +75,7 @@ void expect_same_as_mount_of(const fs::path& image, const fs::path& folder) {
 class PackedTrees : public ::testing::TestWithParam<FileSystem> {};
 
 TEST_P(PackedTrees, ReadBackByteForByte) {
+  if (!is_in_short_form(GetParam())) ONLY_IN_LONG_FORM();
   SKIP_WITHOUT_TOOL("mke2fs");
   const TemporaryFolder folder;
   make_big_tree(folder.path(), {.seed = seed()});
@@ -97,6 +107,7 @@ INSTANTIATE_TEST_SUITE_P(
 class GrownTrees : public ::testing::TestWithParam<FileSystem> {};
 
 TEST_P(GrownTrees, ReadBackByteForByte) {
+  if (!is_in_short_form(GetParam())) ONLY_IN_LONG_FORM();
   SKIP_WITHOUT_TOOL("mke2fs");
   SKIP_WITHOUT_LOOP_MOUNTS();
   const TemporaryFolder folder;

@@ -2,6 +2,7 @@
 // the results so far and leaves nothing behind (VmTest::TearDown looks).
 #include <csignal>
 
+#include "tests/support/long_form.h"
 #include "tests/vm/program.h"
 
 namespace powercut::vm_testing {
@@ -65,6 +66,7 @@ TEST_F(Ending, NothingOutlivesAKilledProgramAndTheNextOneSweeps) {
 }
 
 TEST_F(Ending, ADiskThatIsKilledIsLost) {
+  ONLY_IN_LONG_FORM();
   auto program = start_load(kSyncLoop);
   if (!program) return;
   pause_for(kSomeTurns);
@@ -85,6 +87,7 @@ TEST_F(Ending, ADiskThatIsKilledIsLost) {
 }
 
 TEST_F(Ending, AMachineThatIsKilledIsLost) {
+  ONLY_IN_LONG_FORM();
   auto program = start_load(kSyncLoop);
   if (!program) return;
   pause_for(kSomeTurns);
@@ -119,6 +122,7 @@ TEST_F(Ending, APanicIsSaidInTheKernelsWords) {
 }
 
 TEST_F(Ending, AFloodOnTheConsoleThatNeverEndsIsStoppedAtTheTime) {
+  ONLY_IN_LONG_FORM();
   const auto ended =
       run(shell_load("echo begun; cat /dev/urandom > /dev/console", {"--seconds", "4"}));
   if (!ended) return;
@@ -131,6 +135,7 @@ TEST_F(Ending, AFloodOnTheConsoleThatNeverEndsIsStoppedAtTheTime) {
 
 // What the judge stands on is overwritten while it watches: it says so, and the run ends in order.
 TEST_F(Ending, DamageInTheStreamIsSaid) {
+  ONLY_IN_LONG_FORM();
   const std::string image = make_image();
   const std::string journal = std::to_string(std::stoul(debugfs("blocks <8>", image)));
   const std::string place = debugfs("imap <8>", image);

@@ -8,6 +8,7 @@
 #include "reader/volume.h"
 #include "tests/support/damaged_logs.h"
 #include "tests/support/e2fs_image.h"
+#include "tests/support/long_form.h"
 #include "tests/support/repeated_tid_logs.h"
 #include "tests/vm/program.h"
 
@@ -36,6 +37,7 @@ class Eras : public VmTest {
 };
 
 TEST_F(Eras, ATornCommitBlockIsAcceptedSinceLinux611) {
+  ONLY_IN_LONG_FORM();
   if (!testing::find_tool("mke2fs")) GTEST_SKIP() << "needs mke2fs (e2fsprogs)";
   // Its second commit block is torn behind its header.
   const auto logs = testing::damaged_logs();

@@ -1,6 +1,7 @@
 // The hunt: what it finds on a kernel with the race is proven, and one without it is clean.
 #include <sys/mount.h>
 
+#include "tests/support/long_form.h"
 #include "tests/vm/program.h"
 
 namespace powercut::vm_testing {
@@ -67,6 +68,7 @@ TEST_F(Hunt, FindsOnABadKernelAndItsImageProvesIt) {
 }
 
 TEST_F(Hunt, FindsNothingOnAKernelWithoutTheRace) {
+  ONLY_IN_LONG_FORM();
   const auto hunt =
       run({"hunt", "debian:6.12", "--seconds", "12", "--json", "--output", "results"});
   if (!hunt) return;
@@ -104,6 +106,7 @@ TEST_F(Hunt, FilesThatAreCutWhileTheyCommitAreFoundAndProven) {
 // No room for the image is no reason to lose the results; and the recording of the same run says
 // the same as its judge did.
 TEST_F(Hunt, GoesOnWithoutRoomForTheImageAndItsRecordingAgrees) {
+  ONLY_IN_LONG_FORM();
   const SmallDisk disk(scratch() / "results");
   const fs::path in_the_way = scratch() / "results/run1-first.img";
   if (!disk.is_mounted()) {

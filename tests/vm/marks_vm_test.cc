@@ -6,6 +6,7 @@
 #include "lab/check/content_judge.h"
 #include "lab/record/block_stream.h"
 #include "recovery/recovery.h"
+#include "tests/support/long_form.h"
 #include "tests/vm/program.h"
 
 namespace powercut::vm_testing {
@@ -135,6 +136,7 @@ class GuestLoad : public Marks, public ::testing::WithParamInterface<const char*
 // All loads, one after another, and a power cut at some of the moments at which something became
 // durable: right before it, with nothing of what was under way, and with all of it.
 TEST_P(GuestLoad, KeepsItsPromisesWhereverThePowerIsCut) {
+  if (std::string_view(GetParam()) != "journal") ONLY_IN_LONG_FORM();
   constexpr std::size_t kCutsMost = 150;
   auto stream = record(
       "for kind in write mmap append rename mixed; do powercut workload $kind --threads 2 "

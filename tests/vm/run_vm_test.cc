@@ -1,4 +1,5 @@
 // `run`: loads that end well, fail, do not exist; words that make no sense.
+#include "tests/support/long_form.h"
 #include "tests/vm/program.h"
 
 namespace powercut::vm_testing {
@@ -32,6 +33,7 @@ TEST_F(Run, AShellsLoadWithARecordingThatIsTooSmall) {
 
 // It leaves the console in the middle of a line, which must not hide what is said of it.
 TEST_F(Run, ALoadThatFailsIsSaidWithItsWords) {
+  ONLY_IN_LONG_FORM();
   const auto ended =
       run(shell_load("echo a word of warning >&2; cat /dev/zero > /dev/console & sleep 1; exit 7",
                      {"--seconds", "60"}));

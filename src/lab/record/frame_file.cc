@@ -133,7 +133,7 @@ template <class Header>
 Result<void> FrameFile::take_header(const Header& header) {
   const Bytes bytes = bytes_of(header);
   const std::uint32_t sum = crc32c(~0u, bytes.first(bytes.size() - sizeof(header.checksum)));
-  if (!kFuzzing && header.checksum.value() != sum)
+  if (!is_fuzzing() && header.checksum.value() != sum)
     return fail(Errc::kCorrupt, "recording: checksum of its header", 0);
   if (header.unit_bytes.value() != disk::kUnitBytes) {
     return fail(Errc::kUnsupported, "recording: contents of another length", header.unit_bytes);
@@ -194,7 +194,7 @@ Result<std::optional<FrameInfo>> FrameFile::read_header(std::uint64_t offset) co
   header = TRY(load<disk::FrameHeader2>(bytes, 0));
   if (header.magic != disk::kFrameMagic2) return std::optional<FrameInfo>{};
   const std::uint32_t sum = crc32c(~0u, Bytes(bytes).subspan(offsetof(disk::FrameHeader2, kind)));
-  if (!kFuzzing && header.checksum.value() != sum) return std::optional<FrameInfo>{};
+  if (!is_fuzzing() && header.checksum.value() != sum) return std::optional<FrameInfo>{};
   if (header.kind < 1 || header.kind > 2)
     return fail(Errc::kCorrupt, "recording: kind of a frame", offset);
   for (const disk::PartHeader& part : {header.events, header.contents}) {
@@ -249,7 +249,7 @@ Result<std::optional<std::vector<std::uint8_t>>> FrameFile::unpack(const StoredP
   using Loaded = std::optional<std::vector<std::uint8_t>>;
   std::vector<std::uint8_t> stored(part.stored_bytes);
   TRY(file_->read_at(part.offset, stored));
-  if (!kFuzzing && crc32c(~0u, stored) != part.checksum) return Loaded{};
+  if (!is_fuzzing() && crc32c(~0u, stored) != part.checksum) return Loaded{};
   if (part.stored_bytes == part.raw_bytes) return Loaded(std::move(stored));
   std::vector<std::uint8_t> raw(part.raw_bytes);
   const std::size_t size = ZSTD_decompress(raw.data(), raw.size(), stored.data(), stored.size());

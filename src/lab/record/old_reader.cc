@@ -113,7 +113,7 @@ Result<bool> OldReader::read_frame() {
   }
   std::vector<std::uint8_t> stored(stored_bytes);
   TRY(file_.read_at(offset_ + sizeof(header), stored));
-  if (!kFuzzing && crc32c(~0u, stored) != header.checksum.value()) return false;
+  if (!is_fuzzing() && crc32c(~0u, stored) != header.checksum.value()) return false;
   raw_.resize(header.raw_bytes);
   at_ = 0;
   const std::size_t size = ZSTD_decompress(raw_.data(), raw_.size(), stored.data(), stored.size());

@@ -10,6 +10,7 @@
 #include "lab/sources/initramfs.h"
 #include "lab/sources/vm.h"
 #include "lab/sources/vm_accelerator.h"
+#include "tests/support/long_form.h"
 
 namespace powercut::lab {
 namespace {
@@ -175,6 +176,7 @@ TEST_F(GuestBoot, RunsCommandsAndPowersOff) {
 }
 
 TEST_F(GuestBoot, StopsACommandAtItsLimit) {
+  ONLY_IN_LONG_FORM();
   make_file_system();
   GuestJob job;
   job.commands = {{"sh", "-c", "trap '' TERM; while :; do sleep 1; done"}, {"touch", "never"}};
@@ -192,6 +194,7 @@ TEST_F(GuestBoot, StopsACommandAtItsLimit) {
 }
 
 TEST_F(GuestBoot, MountOnlyListsARootFolder) {
+  ONLY_IN_LONG_FORM();
   make_file_system();
   GuestJob job;
   job.kind = JobKind::kMountOnly;
@@ -205,6 +208,7 @@ TEST_F(GuestBoot, MountOnlyListsARootFolder) {
 }
 
 TEST_F(GuestBoot, AnImageThatDoesNotMountIsSaidWithTheKernelsWords) {
+  ONLY_IN_LONG_FORM();
   make_file_system();
   {
     std::fstream file(image_, std::ios::in | std::ios::out | std::ios::binary);
@@ -245,6 +249,7 @@ TEST_F(GuestBoot, APowerCutEndsTheMachineAtOnce) {
 }
 
 TEST_F(GuestBoot, AMachineThatDoesNotBootIsAnError) {
+  ONLY_IN_LONG_FORM();
   VmOptions options;
   options.boot_limit = std::chrono::milliseconds(100);
   auto slow = boot(GuestJob{}, std::move(options));

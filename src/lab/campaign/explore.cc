@@ -139,15 +139,32 @@ Result<ExploreResult> explore_file(const std::filesystem::path& path, std::uint6
                                    const ExploreOptions& options, const Clock& clock,
                                    const std::function<bool(const ExplorerCounts&)>& goes_on) {
   const File file = TRY(File::open(path, File::Access::kRead));
-  const Recording recording = TRY(read_recording(file, recording_max));
-  ExploreOptions wanted = options;
-  // States keep the names that they had before anything was folded.
-  if (recording.folded_events != 0) {
-    RecordingPast past;
-    TRY(past.open(path));
-    wanted.explorer.first_number = past.first() - TRY(past.pass(past.first()));
+  RecordingPast past;
+  const auto opened = past.open(path);
+  // Of format 1, which is read whole or not at all.
+  if (!opened && opened.error().code == Errc::kUnsupported) {
+    return explore(TRY(read_recording(file, recording_max)), options, clock, goes_on);
   }
-  return explore(recording, wanted, clock, goes_on);
+  TRY(opened);
+  const std::uint64_t first = TRY(past.first_within(recording_max));
+  const bool is_whole = first == past.first();
+  const Recording recording =
+      TRY(read_recording(file, recording_max, is_whole ? std::nullopt : std::optional(first)));
+  ExploreOptions wanted = options;
+  // States keep the names that they had before anything was folded or left out.
+  if (first != 0) wanted.explorer.first_number = first - TRY(past.pass(first));
+  for (const RecordingPast::Mark& mark : past.marks()) {
+    if (mark.number < first) wanted.explorer.known_marks.push_back(mark.text);
+  }
+  if (options.one && options.one->crash_point < wanted.explorer.first_number) {
+    return fail(Errc::kLimit,
+                "the recording is larger than the memory it may take, and that state lies before "
+                "the part of it that is explored",
+                options.one->crash_point);
+  }
+  ExploreResult result = TRY(explore(recording, wanted, clock, goes_on));
+  result.left_out_events = first - past.first();
+  return result;
 }
 
 }  // namespace powercut::lab

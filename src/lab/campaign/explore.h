@@ -34,8 +34,9 @@ struct ExploreOptions {
 struct ExploreResult {
   std::uint64_t disk_bytes = 0;
   std::uint32_t block_bytes = 0;
-  bool is_cut = false;            // the recording ends in a broken part
-  std::vector<JudgeName> judges;  // that looked
+  bool is_cut = false;                // the recording ends in a broken part
+  std::uint64_t left_out_events = 0;  // oldest ones, for which there was no memory
+  std::vector<JudgeName> judges;      // that looked
   ExplorerCounts counts;
   std::vector<GroupedFinding> findings;            // of states
   std::vector<CheckFinding> stream_findings;       // of judges of the stream
@@ -65,7 +66,8 @@ Result<ExploreResult> explore(const Recording& recording, const ExploreOptions& 
                               const Clock& clock,
                               const std::function<bool(const ExplorerCounts&)>& goes_on);
 
-// The same of a recording in a file, which takes `recording_max` bytes of memory at most.
+// The same of a recording in a file, which takes `recording_max` bytes of memory at most: of a
+// larger one its end, as if what is before it had been folded.
 // Errors: also those of read_recording().
 Result<ExploreResult> explore_file(const std::filesystem::path& path, std::uint64_t recording_max,
                                    const ExploreOptions& options, const Clock& clock,

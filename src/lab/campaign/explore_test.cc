@@ -81,5 +81,35 @@ TEST_F(ExploreTest, WhatCannotBeExploredIsRefused) {
   EXPECT_FALSE(explored({}));
 }
 
+// What the memory does not do for is left out from its beginning; what is left keeps its names.
+TEST(ExploreFile, OfALargeRecordingTheEndIsExplored) {
+  const char* const path = POWERCUT_SOURCE_DIR "/tests/planted/linux-6.18-external.pcrec";
+  const SteadyClock clock;
+  const auto goes_on = [](const ExplorerCounts&) { return true; };
+  const auto explored = [&](std::uint64_t memory, const ExploreOptions& options) {
+    return explore_file(path, memory, options, clock, goes_on);
+  };
+  ExploreOptions options;
+  options.explorer.states_max = 2000;
+  const auto whole = explored(std::uint64_t{1} << 30, options);
+  ASSERT_TRUE(whole) << error_words(whole.error());
+  EXPECT_EQ(whole->left_out_events, 0u);
+
+  const std::uint64_t too_little = (whole->disk_bytes + (std::uint64_t{1} << 20)) * 16 / 15;
+  const auto end = explored(too_little, options);
+  ASSERT_TRUE(end) << error_words(end.error());
+  EXPECT_GT(end->left_out_events, 0u);
+  EXPECT_LT(end->counts.crash_points, whole->counts.crash_points);
+  EXPECT_GT(end->counts.judged, 0u);
+  EXPECT_FALSE(end->has_findings());
+
+  options.one = StateId{end->left_out_events - 100, "none"};
+  EXPECT_TRUE(explored(std::uint64_t{1} << 30, options));
+  EXPECT_EQ(explored(too_little, options).error().code, Errc::kLimit);
+  options.one = StateId{end->left_out_events + 100, "none"};
+  EXPECT_TRUE(explored(too_little, options));
+  EXPECT_EQ(explored(whole->disk_bytes, options).error().code, Errc::kLimit);
+}
+
 }  // namespace
 }  // namespace powercut::lab

@@ -45,13 +45,15 @@ class DataKeeper {
 
 }  // namespace
 
-Result<Recording> read_recording(const ByteStore& file, std::uint64_t memory_max) {
+Result<Recording> read_recording(const ByteStore& file, std::uint64_t memory_max,
+                                 std::optional<std::uint64_t> first) {
   const auto reader =
       TRY(RecordingReader::open(file, std::min(memory_max, RecordingReader::kMemoryBytes)));
   Recording recording;
   recording.disk_bytes = reader->facts().disk_bytes;
   recording.split = reader->facts().split;
-  recording.folded_events = reader->facts().folded_events;
+  recording.folded_events = first.value_or(reader->facts().folded_events);
+  if (first) TRY(reader->start_at(*first));
   DataKeeper keeper(recording, memory_max);
   while (const RecordedEvent* const event = TRY(reader->next())) TRY(keeper.keep(*event));
   recording.is_cut = reader->is_cut();

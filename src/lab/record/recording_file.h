@@ -6,6 +6,7 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "host/file.h"
@@ -23,10 +24,12 @@ struct Recording {
   std::vector<std::vector<std::uint8_t>> frames;  // what the events' data points into
 };
 
-// Reads a whole recording into memory, at most `memory_max` bytes of events.
+// Reads a recording into memory, at most `memory_max` bytes of events: whole, or as if all before
+// the event `first` had been folded.
 // Errors: kCorrupt: not a recording, or a whole frame that breaks the format; kLimit: that bound,
-// or a disk over 64 GiB; kIo.
-Result<Recording> read_recording(const ByteStore& file, std::uint64_t memory_max);
+// or a disk over 64 GiB; kInvalid, kUnsupported: `first`, as RecordingReader::start_at(); kIo.
+Result<Recording> read_recording(const ByteStore& file, std::uint64_t memory_max,
+                                 std::optional<std::uint64_t> first = std::nullopt);
 
 // The disk of a recording, with its content as of each moment.  The data is not copied.
 class RecordedView final : public BlockView {

@@ -31,6 +31,32 @@ Result<std::uint64_t> RecordingPast::pass(std::uint64_t number) {
   return under_way;
 }
 
+Result<std::uint64_t> RecordingPast::first_within(std::uint64_t bytes) const {
+  // Requests that are under way at the beginning come on top.
+  const std::uint64_t reserve = frames_->disk_bytes() + bytes / 16;
+  if (reserve >= bytes) {
+    return fail(Errc::kLimit, "recording: its disk is larger than the memory it may take", reserve);
+  }
+  std::uint64_t first = frames_->folded_events();
+  std::deque<std::uint64_t> sizes;
+  std::uint64_t sum = 0;
+  FrameWalk walk(*frames_, /*memory_bytes=*/0);
+  walk.set_looks_at_contents(false);
+  while (TRY(walk.has_next())) {
+    const WalkedEvent* const walked = TRY(walk.take());
+    if (walked->frame != FrameKind::kEvents) continue;
+    const RecordedEvent& event = walked->request.event;
+    const bool has_data = carries_data(event);
+    sizes.push_back(sizeof(event) +
+                    (has_data ? std::max<std::uint64_t>(event.length, event.data.size()) : 0));
+    for (sum += sizes.back(); sum > bytes - reserve; ++first) {
+      sum -= sizes.front();
+      sizes.pop_front();
+    }
+  }
+  return first;
+}
+
 Result<void> RecordingPast::take(const WalkedEvent& walked) {
   const RecordedEvent& event = walked.request.event;
   switch (event.kind) {

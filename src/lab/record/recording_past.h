@@ -35,6 +35,9 @@ class RecordingPast {
   std::uint64_t first() const { return frames_->folded_events(); }
   std::uint64_t end() const { return end_; }
   const File& file() const { return *file_; }
+  // The earliest event from which on read_recording() takes `bytes` of memory at most; counts the
+  // disk before it as wholly written.  Errors: kLimit: the disk alone takes more; as pass().
+  Result<std::uint64_t> first_within(std::uint64_t bytes) const;
   // Makes the pass.  Returns how many requests were under way before event `number`, which is there
   // or end().  Errors: kCorrupt, kLimit (marks), kIo.
   Result<std::uint64_t> pass(std::uint64_t number);

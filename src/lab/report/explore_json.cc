@@ -65,6 +65,7 @@ std::string exploration_json(const ExploreResult& result, const std::string& rep
                {"disk_bytes", result.disk_bytes},
                {"block_bytes", result.block_bytes},
                {"recording_is_cut", result.is_cut},
+               {"left_out_events", result.left_out_events},
                {"judges", Json::array()},
                {"counts", counts_json(result.counts)}};
   for (const JudgeName judge : result.judges) json["judges"].push_back(judge_name(judge));

@@ -105,6 +105,13 @@ std::string exploration_lines(const ExploreResult& result, const std::string& re
   std::string text;
   text += stream_lines(result.stream_findings);
   for (const GroupedFinding& group : result.findings) text += finding_lines(group, repeat);
+  if (result.left_out_events != 0) {
+    text += fmt::format(
+        "  left out  the oldest {} events of the recording: with them it is larger than a quarter "
+        "of "
+        "the memory\n",
+        grouped(result.left_out_events));
+  }
   if (result.counts.crash_points != 0) text += count_lines(result.counts);
   text += examined_lines(result);
   if (result.counts.crash_points != 0) return text;

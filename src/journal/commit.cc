@@ -1,6 +1,7 @@
 // The commit of a transaction: cut, collect, write the log, flush, write the commit block.
 #include <algorithm>
 
+#include "base/task.h"
 #include "base/trace.h"
 #include "journal/journal.h"
 
@@ -9,6 +10,15 @@ namespace {
 
 [[maybe_unused]] const MutantNames kCommitMutants{"journal.cut.no_wait", "journal.flush.skip",
                                                   "journal.commit.cached", "journal.ack.early"};
+
+// A commit that waited in vain for others is followed by so many at most that do not.
+constexpr unsigned kGatherPauseMax = 64;
+
+// What it points to is the task's own while it lives: who it is.
+const void* task_mark() {
+  static TaskLocal<char> mark;
+  return &mark.get();
+}
 
 Failure waits_in_section() {
   return fail(Errc::kInvalid, "section: end it before waiting for a commit");
@@ -19,23 +29,62 @@ Failure waits_in_section() {
 Result<void> Journal::wait_durable(Tid tid) {
   if (section_of_task() != nullptr) return waits_in_section();
   Lock lock(mutex_);
-  return lead_or_wait(tid);
+  return sync_to(tid);
 }
 
 Result<void> Journal::commit() {
   if (section_of_task() != nullptr) return waits_in_section();
   Lock lock(mutex_);
   if (stopped_.has_value() || is_closed_) return refusal();
-  if (running_ != nullptr) return lead_or_wait(running_->tid);
-  return committing_ != nullptr ? lead_or_wait(committing_->tid) : Result<void>{};
+  if (running_ != nullptr) return sync_to(running_->tid);
+  return committing_ != nullptr ? sync_to(committing_->tid) : Result<void>{};
+}
+
+Result<void> Journal::sync_to(Tid tid) {
+  if (running_ != nullptr && running_->tid == tid) {
+    running_->syncers.push_back(task_mark());
+    gathered_.notify_all();
+  }
+  return lead_or_wait(tid, /*gathers=*/true);
+}
+
+bool Journal::are_all_here() const {
+  return std::ranges::all_of(last_syncers_, [&](const void* task) REQUIRES(mutex_) {
+    return std::ranges::find(running_->syncers, task) != running_->syncers.end();
+  });
+}
+
+// A commit takes as long for many as for one.  Those who waited for the last one come again soon if
+// they sync one change after another: who begins the next commit waits for them, half as long as a
+// commit takes at most.  Where they do not come, it is not tried for a while.
+void Journal::gather() {
+  if (are_all_here() || clock_.now() - commit_ended_ > commit_time_) return;
+  if (gather_skips_ > 0) {
+    --gather_skips_;
+    return;
+  }
+  trace_point("journal.gather", running_->tid.value());
+  const Nanoseconds end = clock_.now() + commit_time_ / 2;
+  while (!are_all_here() && !must_hurry_ && !stopped_.has_value() && !is_closed_) {
+    const Nanoseconds left = end - clock_.now();
+    if (left <= Nanoseconds(0)) break;
+    gathered_.wait_for(mutex_, left);
+  }
+  const bool is_in_vain = !are_all_here();
+  gather_pause_ = is_in_vain ? std::min(2 * gather_pause_ + 1, kGatherPauseMax) : 0;
+  gather_skips_ = gather_pause_;
 }
 
 // Group commit: those who come while a commit is on its way wait, and one of them commits for all
 // when it is over.
-Result<void> Journal::lead_or_wait(Tid tid) {
+Result<void> Journal::lead_or_wait(Tid tid, bool gathers) {
   while (durable_tid_.comes_before(tid)) {
     if (stopped_.has_value() || is_closed_) return refusal();
     if (is_committing_) {
+      if (!gathers && !must_hurry_) {
+        must_hurry_ = true;
+        gathered_.notify_all();
+      }
       changed_.wait_for(mutex_, Condition::kSafetyLimit);
       continue;
     }
@@ -43,10 +92,15 @@ Result<void> Journal::lead_or_wait(Tid tid) {
     if (running_ == nullptr || (running_->buffers.empty() && running_->forgotten.empty()))
       return {};
     is_committing_ = true;
+    if (gathers) gather();
+    const Nanoseconds began = clock_.now();
     mutex_.unlock();
     const Result<void> result = run_commit();
     mutex_.lock();
+    commit_ended_ = clock_.now();
+    commit_time_ = commit_ended_ - began;
     is_committing_ = false;
+    must_hurry_ = false;
     changed_.notify_all();
     if (!result) return refusal();
   }
@@ -172,6 +226,7 @@ void Journal::finish(Transaction& transaction) {
   transaction.revokes.clear();
   Lock lock(mutex_);
   durable_tid_ = transaction.tid;
+  last_syncers_ = std::move(transaction.syncers);
   in_log_.push_back(std::move(committing_));
   work_.notify_all();
   ++counters_.commits;

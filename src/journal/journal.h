@@ -211,7 +211,10 @@ class Journal {
   Nanoseconds split_old_sections() REQUIRES(mutex_);
 
   // Commit (commit.cc): by one task at a time.
-  Result<void> lead_or_wait(Tid tid) REQUIRES(mutex_);
+  Result<void> sync_to(Tid tid) REQUIRES(mutex_);
+  Result<void> lead_or_wait(Tid tid, bool gathers = false) REQUIRES(mutex_);
+  void gather() REQUIRES(mutex_);
+  bool are_all_here() const REQUIRES(mutex_);
   Result<void> run_commit() EXCLUDES(mutex_);
   Transaction* cut() EXCLUDES(mutex_);
   void let_participant_change() REQUIRES(mutex_);
@@ -260,6 +263,7 @@ class Journal {
   mutable Mutex mutex_{LockRank::kJournalState};
   Condition changed_;     // credits came back, a cut, a commit, a checkpoint, a stop
   Condition no_handles_;  // the last handle left the transaction that is to be cut
+  Condition gathered_;    // one more waits for the commit that is to begin, or it must begin now
   Condition work_;        // there may be something for the journal's own tasks
   std::unique_ptr<Transaction> running_ GUARDED_BY(mutex_);
   std::unique_ptr<Transaction> committing_ GUARDED_BY(mutex_);
@@ -270,7 +274,13 @@ class Journal {
   std::uint32_t used_ GUARDED_BY(mutex_) = 0;      // log blocks from the durable tail to head_
   std::uint32_t cut_need_ GUARDED_BY(mutex_) = 0;  // log blocks of a transaction cut, not laid out
   std::uint32_t waiters_for_room_ GUARDED_BY(mutex_) = 0;
-  bool is_committing_ GUARDED_BY(mutex_) = false;     // some task runs run_commit()
+  bool is_committing_ GUARDED_BY(mutex_) = false;  // some task runs run_commit()
+  bool must_hurry_ GUARDED_BY(mutex_) = false;     // somebody needs the room, not the commit
+  std::vector<const void*> last_syncers_ GUARDED_BY(mutex_);  // of the newest durable transaction
+  Nanoseconds commit_time_ GUARDED_BY(mutex_){0};             // that the last commit took
+  Nanoseconds commit_ended_ GUARDED_BY(mutex_){0};            // when
+  unsigned gather_pause_ GUARDED_BY(mutex_) = 0;  // commits that do not gather after one in vain
+  unsigned gather_skips_ GUARDED_BY(mutex_) = 0;  // of these still to come
   bool is_checkpointing_ GUARDED_BY(mutex_) = false;  // some task runs checkpoint()
   bool wants_cut_ GUARDED_BY(mutex_) = false;         // no handle joins the running one any more
   bool is_closed_ GUARDED_BY(mutex_) = false;

@@ -20,6 +20,7 @@ struct Transaction {
   std::vector<BufferRef> buffers;    // those that it changed, in the order of their first change
   std::vector<BufferRef> forgotten;  // those that it gave up
   std::unordered_set<std::uint64_t> revokes;  // blocks whose older copies must not be replayed
+  std::vector<const void*> syncers;  // tasks that wait for it to be durable, by a mark of theirs
 
   // From the cut on; the committing task's, then guarded by the journal's mutex.
   struct Logged {

@@ -40,16 +40,16 @@ Result<bool> has_orphans(const Volume& volume) {
 }
 
 // What of a disk is to be looked at.
-struct Piece {
+struct ComparedPiece {
   std::uint64_t offset = 0;
   std::uint64_t length = 0;  // at most kPieceBytes
 };
 
 // All of a disk in which our recovery and the kernel's may differ: what either has changed.  Where
 // neither has, both have the crashed state.
-std::vector<Piece> pieces_to_compare(const ExaminedState& state, const OverlayDevice& left,
-                                     std::uint32_t block_bytes) {
-  std::vector<Piece> pieces;
+std::vector<ComparedPiece> pieces_to_compare(const ExaminedState& state, const OverlayDevice& left,
+                                             std::uint32_t block_bytes) {
+  std::vector<ComparedPiece> pieces;
   if (state.changed) {
     left.for_each_page([&](std::uint64_t offset, Bytes bytes) {
       pieces.push_back({offset, bytes.size()});
@@ -57,7 +57,7 @@ std::vector<Piece> pieces_to_compare(const ExaminedState& state, const OverlayDe
     for (const BlockNo block : *state.changed) {
       pieces.push_back({block.value() * block_bytes, block_bytes});
     }
-    std::ranges::sort(pieces, {}, &Piece::offset);
+    std::ranges::sort(pieces, {}, &ComparedPiece::offset);
     return pieces;
   }
   const std::uint64_t size = left.size_bytes();
@@ -69,7 +69,7 @@ std::vector<Piece> pieces_to_compare(const ExaminedState& state, const OverlayDe
 
 // Calls visit(offset, ours, theirs) for each piece, until it returns false.
 template <class Visit>
-Result<void> for_each_piece(const std::vector<Piece>& pieces, const BlockView& ours,
+Result<void> for_each_piece(const std::vector<ComparedPiece>& pieces, const BlockView& ours,
                             const BlockView& theirs, Visit visit) {
   std::vector<std::uint8_t> one(kPieceBytes), other(kPieceBytes);
   for (const auto& [at, count] : pieces) {

@@ -103,7 +103,8 @@ std::string runs_json(std::span<const RunOutcome> runs, const std::string& repea
 std::string proof_json(const Proof& proof) {
   Json json = {{"image", proof.image.string()},
                {"rules", recover_as_name(proof.plan.recover_as)},
-               {"refused_by_us", proof.is_damaged()},
+               {"refused_by_us", proof.plan.end == RecoveryEnd::kRefused},
+               {"damage_seen_by_us", proof.is_damaged()},
                {"transactions", proof.plan.transactions.size()},
                {"replayed", proof.plan.replay_count},
                {"revoked", proof.plan.revoked_count},

@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <memory>
 #include <optional>
 
 #include "base/simulation.h"
@@ -315,17 +316,20 @@ LitmusResult litmus(const LitmusOptions& options) {
   for (unsigned life = 0; life < options.lives && result.finding.empty(); ++life) {
     const std::uint64_t crash_at = 1 + prng.below(options.crash_events);
     const std::uint64_t seed = prng.next();
-    std::optional<Life> lived;
+    std::unique_ptr<Life> lived;
     const SimulationResult run =
         Simulation({.seed = seed, .strategy = options.strategy, .mutants = options.mutants})
             .run([&] {
-              lived.emplace(options, world, image, first_tid, crash_at, seed);
+              lived = std::make_unique<Life>(options, world, image, first_tid, crash_at, seed);
               lived->run();
             });
     result.steps += run.steps;
     result.trace_hash ^= run.trace_hash;
     if (run.has_finding()) {
       result.finding = std::string(simulation_end_name(run.end)) + ": " + run.what;
+      // Its tasks were left where they were, with what they hold.
+      static auto* const left = new std::vector<std::unique_ptr<Life>>;
+      left->push_back(std::move(lived));
       break;
     }
     result.commits += lived->counters.commits;

@@ -238,7 +238,7 @@ TEST_P(SqliteOnTheLibrary, IsWholeInEveryStateWithoutASync) {
   const testing::E2fsImage image({.mke2fs = "-b 4096 -J size=4", .size = "16M"});
   ASSERT_TRUE(image.is_made()) << image.log();
   LoadOptions options{.journal_mode = GetParam()};
-  if (testing::is_long_form()) options.transfers = 1000;
+  if (testing::is_long_form()) options.transfers = 400;
   const Explored explored =
       explore(image.bytes(), options, testing::is_long_form() ? 200'000 : 3000);
   for (const lab::GroupedFinding& each : explored.findings) {

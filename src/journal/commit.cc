@@ -45,7 +45,7 @@ Result<void> Journal::sync_to(Tid tid) {
     running_->syncers.push_back(task_mark());
     gathered_.notify_all();
   }
-  return lead_or_wait(tid, /*gathers=*/true);
+  return lead_or_wait(tid, options_.gathers);
 }
 
 bool Journal::are_all_here() const {

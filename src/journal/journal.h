@@ -64,6 +64,9 @@ struct JournalOptions {
   // Tasks of the journal's own commit by age and by size and checkpoint in time.  Without them all
   // of that happens when somebody asks or the log is full.
   bool has_service = true;
+  // A commit that somebody waits for waits a little for those who waited for the last one, so that
+  // they share it: half as long as that took at most.
+  bool gathers = true;
   // A commit waits for an atomic section no longer than until it is as old.
   Nanoseconds section_age_max = std::chrono::seconds(5);
 };

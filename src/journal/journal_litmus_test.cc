@@ -48,6 +48,9 @@ struct LitmusOptions {
   std::uint32_t atomic_bytes = 4096;
   // Without it the log is written full, again and again, before anything goes home.
   bool has_service = true;
+  bool gathers = true;
+  // The power goes right behind a write of the journal's superblock, of which there are few.
+  bool aims_at_tail = false;
 };
 
 struct LitmusResult {
@@ -106,6 +109,23 @@ struct World {
   std::vector<std::uint64_t> done;      // by task
 };
 
+// At which events of a disk its journal's superblock was written.
+class TailWatch final : public BlockObserver {
+ public:
+  explicit TailWatch(const SimulatedDisk& disk) : disk_(disk) {}
+  void on_submitted(const BlockRequest&) override {}
+  void on_completed(const BlockRequest& request) override {
+    const bool is_superblock =
+        request.kind == BlockRequestKind::kWrite && request.offset == kHomeBlocks * kBlockBytes;
+    if (is_superblock) events.push_back(disk_.event_count());
+  }
+
+  std::vector<std::uint64_t> events;
+
+ private:
+  const SimulatedDisk& disk_;
+};
+
 // What one life of the file system is: a journal on a disk, its tasks, and the end of the power.
 class Life {
  public:
@@ -116,7 +136,9 @@ class Life {
         first_tid_(first_tid),
         disk_(std::move(image),
               {.atomic_bytes = options.atomic_bytes, .crash_at_event = crash_at, .seed = seed}),
-        cache_(disk_, kBlockBytes, 1000) {}
+        cache_(disk_, kBlockBytes, 1000) {
+    disk_.observe(&tail_watch_);
+  }
 
   void run() {
     const auto block = cache_.get(BlockNo(kHomeBlocks));
@@ -128,6 +150,7 @@ class Life {
     journal_options.commit_interval = std::chrono::milliseconds(20);
     journal_options.verify_before_write = true;
     journal_options.has_service = options_.has_service;
+    journal_options.gathers = options_.gathers;
     auto opened = Journal::open(std::move(place), clock_, wall_clock_, nullptr, journal_options);
     if (!opened) return;
     journal_ = std::move(*opened);
@@ -149,6 +172,7 @@ class Life {
     return disk_.crash(prng);
   }
   std::uint64_t events() const { return disk_.event_count(); }
+  const std::vector<std::uint64_t>& tail_events() const { return tail_watch_.events; }
 
   JournalCounters counters;
 
@@ -223,6 +247,7 @@ class Life {
   SimulatedClock clock_;
   ManualWallClock wall_clock_{std::chrono::seconds(1'700'000'000)};
   SimulatedDisk disk_;
+  TailWatch tail_watch_{disk_};
   BufferCache cache_;
   std::unique_ptr<Journal> journal_;
   Mutex reuse_mutex_{LockRank::kGroup};
@@ -305,6 +330,42 @@ std::string judge(const Image& image, World& world) {
   return "";
 }
 
+struct Lived {
+  std::unique_ptr<Life> life;
+  SimulationResult run;
+};
+
+Lived live(const LitmusOptions& options, World& world, const Image& image, Tid first_tid,
+           std::uint64_t crash_at, std::uint64_t seed) {
+  Lived lived;
+  lived.run =
+      Simulation({.seed = seed, .strategy = options.strategy, .mutants = options.mutants}).run([&] {
+        lived.life = std::make_unique<Life>(options, world, image, first_tid, crash_at, seed);
+        lived.life->run();
+      });
+  return lived;
+}
+
+// Its tasks were left where they were, with what they hold.
+void leave(std::unique_ptr<Life> life) {
+  static auto* const left = new std::vector<std::unique_ptr<Life>>;
+  left->push_back(std::move(life));
+}
+
+// The event of the cut: lived once without one, the same life has its events at the same places.
+std::uint64_t choose_cut(const LitmusOptions& options, const World& world, const Image& image,
+                         Tid first_tid, std::uint64_t seed, Prng& prng) {
+  constexpr std::uint64_t kNear = 10;
+  if (options.aims_at_tail) {
+    World unharmed = world;
+    Lived lived = live(options, unharmed, image, first_tid, 0, seed);
+    const std::vector<std::uint64_t> events = lived.life->tail_events();
+    if (lived.run.has_finding()) leave(std::move(lived.life));
+    if (!events.empty()) return events[prng.below(events.size())] + prng.below(kNear);
+  }
+  return 1 + prng.below(options.crash_events);
+}
+
 LitmusResult litmus(const LitmusOptions& options) {
   LitmusResult result;
   World world;
@@ -314,22 +375,16 @@ LitmusResult litmus(const LitmusOptions& options) {
   Tid first_tid(0xFFFF'FFF0);
   Prng prng(options.seed);
   for (unsigned life = 0; life < options.lives && result.finding.empty(); ++life) {
-    const std::uint64_t crash_at = 1 + prng.below(options.crash_events);
     const std::uint64_t seed = prng.next();
-    std::unique_ptr<Life> lived;
-    const SimulationResult run =
-        Simulation({.seed = seed, .strategy = options.strategy, .mutants = options.mutants})
-            .run([&] {
-              lived = std::make_unique<Life>(options, world, image, first_tid, crash_at, seed);
-              lived->run();
-            });
+    const std::uint64_t crash_at = choose_cut(options, world, image, first_tid, seed, prng);
+    Lived lived_now = live(options, world, image, first_tid, crash_at, seed);
+    const SimulationResult& run = lived_now.run;
+    std::unique_ptr<Life>& lived = lived_now.life;
     result.steps += run.steps;
     result.trace_hash ^= run.trace_hash;
     if (run.has_finding()) {
       result.finding = std::string(simulation_end_name(run.end)) + ": " + run.what;
-      // Its tasks were left where they were, with what they hold.
-      static auto* const left = new std::vector<std::unique_ptr<Life>>;
-      left->push_back(std::move(lived));
+      leave(std::move(lived));
       break;
     }
     result.commits += lived->counters.commits;
@@ -344,16 +399,18 @@ LitmusResult litmus(const LitmusOptions& options) {
   return result;
 }
 
-// Every third seed fills the log.
+// Every third seed fills the log; every fourth lets commits gather.
 LitmusOptions options_of(std::uint64_t seed, std::vector<std::string> mutants = {}) {
   LitmusOptions options;
   options.seed = seed;
   options.strategy = seed % 2 == 0 ? SearchStrategy::kPct : SearchStrategy::kRandom;
   options.mutants = std::move(mutants);
+  options.gathers = seed % 4 == 0;
   if (seed % 3 != 0) return options;
   options.has_service = false;
   options.steps = 40;
   options.crash_events = 1500;
+  options.aims_at_tail = seed % 2 == 0;
   return options;
 }
 

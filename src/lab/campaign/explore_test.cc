@@ -103,10 +103,17 @@ TEST(ExploreFile, OfALargeRecordingTheEndIsExplored) {
   EXPECT_GT(end->counts.judged, 0u);
   EXPECT_FALSE(end->has_findings());
 
-  options.one = StateId{end->left_out_events - 100, "none"};
-  EXPECT_TRUE(explored(std::uint64_t{1} << 30, options));
+  // The first crash point from that event on.
+  const auto choose_state_from = [&](std::uint64_t event) {
+    const std::uint64_t last = event + 50;
+    do {
+      options.one = StateId{event, "none"};
+    } while (!explored(std::uint64_t{1} << 30, options) && ++event < last);
+    EXPECT_LT(event, last);
+  };
+  choose_state_from(end->left_out_events - 100);
   EXPECT_EQ(explored(too_little, options).error().code, Errc::kLimit);
-  options.one = StateId{end->left_out_events + 100, "none"};
+  choose_state_from(end->left_out_events + 100);
   EXPECT_TRUE(explored(too_little, options));
   EXPECT_EQ(explored(whole->disk_bytes, options).error().code, Errc::kLimit);
 }

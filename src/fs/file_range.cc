@@ -1,6 +1,7 @@
 // Sizes and ranges: truncate, allocate, punch, zero.
 #include <algorithm>
 
+#include "base/trace.h"
 #include "fs/credits.h"
 #include "fs/file_common.h"
 
@@ -11,6 +12,8 @@ namespace {
 constexpr std::uint32_t kStepsAtOnce = 4;
 // So many runs a handle of an allocation may add.
 constexpr std::uint32_t kRunsAtOnce = 8;
+
+[[maybe_unused]] const MutantNames kRangeMutants{"fs.truncate.no_orphan", "fs.zero.unclaimed"};
 
 Result<void> check_range(const Core& core, Range range) {
   if (range.length == 0) return fail(Errc::kInvalid, "file: an empty range", range.offset);
@@ -107,7 +110,8 @@ Result<void> shrink(Core& core, const NodeRef& held, std::uint64_t size) REQUIRE
     zero_tail(handle, tail);
     held->inode.size = size;
     const auto stopped = remove_far(core, handle, *held, from, to, extra);
-    if (!stopped || *stopped != from) core.orphans->add(handle, held);
+    const bool is_whole = stopped && *stopped == from;
+    if (!is_whole && !mutant("fs.truncate.no_orphan")) core.orphans->add(handle, held);
     store_changed(core, handle, *held);
     to = TRY(stopped);
   }
@@ -179,15 +183,17 @@ std::uint64_t allocation_credits(const Node& node, std::uint64_t blocks)
   return 2 + kStoreCredits.value() + blocks * step + (blocks == 0 ? 0 : kRunsAtOnce * step);
 }
 
-Result<void> allocate_blocks(Core& core, Node& node, Range range, bool keeps_size)
-    REQUIRES(node.lock) {
+// `claim`: for all that may be needed; else it is made here.
+Result<void> allocate_blocks(Core& core, Node& node, Range range, bool keeps_size,
+                             SpaceClaim claim = {}) REQUIRES(node.lock) {
   FileBlock from(range.offset / core.block_bytes());
   const FileBlock end(blocks_up(core, range.end()));
   const Holes holes = TRY(count_holes(core, node, from, end));
   TRY(check_fits_section(core, allocation_credits(node, holes.blocks)));
-  SpaceClaim claim;
   if (holes.blocks > 0) {
-    claim = TRY(core.groups->claim(holes.blocks + tree_blocks_max(core, node, holes.count)));
+    if (claim.left() == 0) {
+      claim = TRY(core.groups->claim(holes.blocks + tree_blocks_max(core, node, holes.count)));
+    }
     node.window.give_back();
   }
   const std::uint64_t size = node.inode.size;
@@ -230,28 +236,31 @@ Result<void> punch(Core& core, Node& node, Range range) REQUIRES(node.lock) {
   TRY(check_fits_section(core, credits));
   node.window.give_back();
   do {
-    const Credits extra = kStoreCredits;
-    Handle handle = TRY(start_removing(core, node, Credits(extra.value() + 2)));
+    const Credits extra(kStoreCredits.value() + 2);
+    Handle handle = TRY(start_removing(core, node, extra));
+    // Only its first step may cut a run in two and want a block for the tree: without one nothing
+    // was done yet.
+    const auto stopped = remove_far(core, handle, node, from, to, extra);
+    if (!stopped && stopped.error().code == Errc::kNoSpace) return Failure{stopped.error()};
     zero_tail(handle, std::exchange(first, {}));
     zero_tail(handle, std::exchange(last, {}));
-    const auto stopped = remove_far(core, handle, node, from, to, extra);
     store_changed(core, handle, node);
     to = TRY(stopped);
   } while (from < to);
   return {};
 }
 
-// What punching and then allocating would fail for, before anything is punched.
-Result<void> check_zeroing(Core& core, const Node& node, Range range) REQUIRES_SHARED(node.lock) {
+// What punching and then allocating would fail for, before anything is punched.  All blocks are
+// claimed: others may have what the punch gives back before the allocation does.
+Result<SpaceClaim> claim_zeroing(Core& core, const Node& node, Range range)
+    REQUIRES_SHARED(node.lock) {
   const FileBlock from(range.offset / core.block_bytes());
   const FileBlock end(blocks_up(core, range.end()));
-  const Holes holes = TRY(count_holes(core, node, from, end));
-  // What is punched is free again; its runs, and so the tree, may be others.
-  constexpr std::uint64_t kEdges = 2;
-  const std::uint64_t tree = tree_blocks_max(core, node, holes.count + kEdges);
-  const SpaceClaim there = TRY(core.groups->claim(holes.blocks + tree));
+  const std::uint64_t blocks = end - from;
   const std::uint64_t credits = TRY(removal_credits(core, node, from, end));
-  return check_fits_section(core, credits + allocation_credits(node, end - from));
+  TRY(check_fits_section(core, credits + allocation_credits(node, blocks)));
+  if (mutant("fs.zero.unclaimed")) return SpaceClaim();
+  return core.groups->claim(blocks + tree_blocks_max(core, node, blocks));
 }
 
 }  // namespace
@@ -286,9 +295,9 @@ Result<void> zero_range(Core& core, Node& node, Range range, bool keeps_size) {
   ExclusiveLock lock(node.lock);
   TRY(check_content_writable(node));
   TRY(check_content_replaceable(node));
-  TRY(check_zeroing(core, node, range));
+  SpaceClaim claim = TRY(claim_zeroing(core, node, range));
   TRY(punch(core, node, range));
-  return allocate_blocks(core, node, range, keeps_size);
+  return allocate_blocks(core, node, range, keeps_size, std::move(claim));
 }
 
 }  // namespace powercut::fs

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/trace.h"
 #include "fs/journal_place.h"
 #include "fs/mount_checks.h"
 
@@ -10,6 +11,8 @@ namespace powercut::fs {
 namespace {
 
 constexpr std::uint64_t kBuffersMin = 1024;
+
+[[maybe_unused]] const MutantNames kMountMutants{"fs.mount.unannounced"};
 
 std::uint32_t bit(Ext4Incompat feature) {
   return static_cast<std::uint32_t>(feature);
@@ -96,7 +99,7 @@ Result<void> Mounted::begin_journal(const JournalMap& map, const Clock& clock,
     place.first_tid = *options.first_tid;
   }
   TRY(write_superblock([&](Superblock& superblock) {
-    superblock.incompat |= bit(Ext4Incompat::kRecover);
+    if (!mutant("fs.mount.unannounced")) superblock.incompat |= bit(Ext4Incompat::kRecover);
     if (superblock.has(Ext4Compat::kOrphanFile)) {
       superblock.ro_compat |= static_cast<std::uint32_t>(Ext4RoCompat::kOrphanPresent);
     }

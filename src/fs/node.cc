@@ -2,9 +2,15 @@
 
 #include <algorithm>
 
+#include "base/trace.h"
 #include "format/ext4_disk.h"
 
 namespace powercut::fs {
+namespace {
+
+[[maybe_unused]] const MutantNames kNodeMutants{"fs.node.no_tid"};
+
+}  // namespace
 
 Result<TableSlot> NodeTable::slot_of(InodeNo number) const {
   const Superblock& shape = core_.shape;
@@ -74,7 +80,7 @@ Result<NodeRef> NodeTable::get(InodeNo number) {
   auto node = std::make_shared<Node>(number, std::move(slot), inode,
                                      std::vector<std::uint8_t>(stored.begin(), stored.end()));
   // A node of it may have been dropped whose changes are not durable yet.
-  if (core_.journal != nullptr) {
+  if (core_.journal != nullptr && !mutant("fs.node.no_tid")) {
     const Tid newest = core_.journal->newest();
     node->changed_tid.set(newest);
     node->data_tid.set(newest);
@@ -93,6 +99,7 @@ Result<NodeRef> NodeTable::create(Handle& handle, InodeNo number, const Inode& i
   NodeRef node = add(std::make_shared<Node>(number, std::move(slot), made,
                                             std::vector<std::uint8_t>(core_.shape.inode_bytes)));
   node->changed_tid.set(handle.tid());
+  node->data_tid.set(handle.tid());  // that it is there is needed to read it
   return node;
 }
 

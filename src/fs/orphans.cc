@@ -2,11 +2,14 @@
 
 #include <algorithm>
 
+#include "base/trace.h"
 #include "fs/deletion.h"
 #include "fs/extent_map.h"
 
 namespace powercut::fs {
 namespace {
+
+[[maybe_unused]] const MutantNames kOrphanMutants{"fs.orphans.left"};
 
 bool has_file(const Core& core) {
   return core.shape.has(Ext4Compat::kOrphanFile) && core.shape.orphan_file_inode.value() != 0;
@@ -214,6 +217,7 @@ Result<void> Orphans::set_present(bool is_present) {
 
 Result<RecoveredOrphans> recover_orphans(Core& core) {
   RecoveredOrphans recovered;
+  if (mutant("fs.orphans.left")) return recovered;
   for (const NodeRef& node : core.orphans->all()) {
     bool has_links = false;
     {

@@ -1,4 +1,5 @@
 // Names taken away, and what becomes of their inodes.
+#include "base/trace.h"
 #include "fs/credits.h"
 #include "fs/deletion.h"
 #include "fs/inode_rules.h"
@@ -7,6 +8,8 @@
 
 namespace powercut::fs {
 namespace {
+
+[[maybe_unused]] const MutantNames kRemoveMutants{"fs.remove.no_orphan"};
 
 enum class What : std::uint8_t { kFile, kDirectory };
 
@@ -52,7 +55,7 @@ Result<bool> remove_locked(Core& core, Node& directory, std::string_view name, N
   }
   inode_changed(core, gone);
   names_changed(core, directory);
-  if (gone.inode.links == 0) core.orphans->add(handle, gone);
+  if (gone.inode.links == 0 && !mutant("fs.remove.no_orphan")) core.orphans->add(handle, gone);
   core.nodes->store(handle, gone);
   core.nodes->store(handle, directory);
   return true;

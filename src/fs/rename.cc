@@ -2,6 +2,7 @@
 //
 // A directory that gets another parent changes the shape of the tree: NodeTable::rename_lock is
 // held then, so that the way up that is looked at stays as it is.
+#include "base/trace.h"
 #include "fs/credits.h"
 #include "fs/deletion.h"
 #include "fs/inode_rules.h"
@@ -10,6 +11,8 @@
 
 namespace powercut::fs {
 namespace {
+
+[[maybe_unused]] const MutantNames kRenameMutants{"fs.rename.split"};
 
 // The nodes of one rename.  `target` is the source where there is none, so that all can be locked.
 struct Parties {
@@ -162,7 +165,18 @@ class Move {
       }
     }
     move_parents(handle, places);
-    if (parties_.has_target() && !is_exchange_) unlink_target(handle);
+    if (!is_split()) unlink_target(handle);
+    store_all(handle);
+    return {};
+  }
+
+  // The target's end in a transaction of its own: a mistake on purpose.
+  bool is_split() const { return mutant("fs.rename.split"); }
+  Result<void> carry_out_rest() REQUIRES(from_.lock, to_.lock, source_.lock, target_.lock) {
+    constexpr std::uint32_t kNodes = 4;
+    Handle handle =
+        TRY(core_.start(Credits(kNodes * kStoreCredits.value() + Orphans::kCredits.value())));
+    unlink_target(handle);
     store_all(handle);
     return {};
   }
@@ -193,6 +207,7 @@ class Move {
   }
 
   void unlink_target(Handle& handle) REQUIRES(to_.lock, target_.lock) {
+    if (!parties_.has_target() || is_exchange_) return;
     if (target_.inode.is(InodeType::kDirectory)) {
       target_.inode.links = 0;
       count_directory_down(to_);
@@ -243,8 +258,11 @@ Result<bool> move_locked(Core& core, const Parties& parties, RenamePlace from, R
   }
   TRY(move.check(how));
   TRY(move.prepare(places));
-  Handle handle = TRY(core.start(move.credits(places)));
-  TRY(move.carry_out(handle, places));
+  {
+    Handle handle = TRY(core.start(move.credits(places)));
+    TRY(move.carry_out(handle, places));
+  }
+  if (move.is_split()) TRY(move.carry_out_rest());
   return true;
 }
 

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "base/stored_int.h"
+#include "base/trace.h"
 #include "format/ext4.h"
 #include "recovery/log_reader.h"
 #include "recovery/recovery.h"
@@ -14,6 +15,9 @@ namespace powercut {
 namespace {
 
 constexpr std::uint32_t kWriteBytesMax = 1u << 20;
+
+[[maybe_unused]] const MutantNames kRecoveryMutants{"recovery.end.early", "recovery.flush.skip",
+                                                    "recovery.oldest.kept"};
 
 // What is written to one home block: the last content that is replayed there.
 struct HomeWrite {
@@ -27,11 +31,13 @@ std::vector<HomeWrite> home_writes(const RecoveryPlan& plan) {
   std::vector<HomeWrite> writes;
   writes.reserve(plan.replay_count);
   for (const LoggedTransaction& transaction : plan.transactions) {
+    if (mutant("recovery.end.early") && &transaction == &plan.transactions.back()) break;
     for (const LoggedBlock& block : transaction.blocks) {
       if (block.verdict != BlockVerdict::kReplay) continue;
       writes.push_back({block.home, block.log, block.is_escaped});
     }
   }
+  if (mutant("recovery.oldest.kept")) std::ranges::reverse(writes);
   std::ranges::stable_sort(writes, {}, &HomeWrite::home);
   // Of several the last one in log order is kept.
   const auto kept =
@@ -140,7 +146,7 @@ Result<void> apply_recovery(const RecoveryPlan& plan, const BlockView& source,
                 writes.back().home.value());
   }
   TRY(write_home(writes, reader, target));
-  TRY(target.flush());
+  if (!mutant("recovery.flush.skip")) TRY(target.flush());
   if (!plan.empties_log) return {};
   return empty_log(plan, reader, target);
 }

@@ -11,6 +11,7 @@
 #include "lab/verify/tag_judge.h"
 #include "reader/volume.h"
 #include "recovery/recovery.h"
+#include "tests/simulation/first_finding.h"
 #include "tests/support/e2fs_image.h"
 
 namespace powercut::testing {
@@ -18,23 +19,6 @@ namespace {
 
 constexpr std::uint32_t kBlockBytes = 1024;
 constexpr std::uint64_t kFirstBlock = 2900;  // free in the file system, as are those behind it
-
-// The first finding of either judge, in words.
-class FirstFinding final : public lab::FindingSink, public lab::CheckFindingSink {
- public:
-  void on_finding(const lab::Finding& finding) override { keep("tag: " + finding.describe()); }
-  void on_no_longer_replayable(Tid, Nanoseconds) override {}
-  void on_finding(const lab::CheckFinding& finding) override {
-    keep("order: " + finding.rule + ": " + finding.words);
-  }
-  const std::string& words() const { return words_; }
-
- private:
-  void keep(const std::string& words) {
-    if (words_.empty()) words_ = words;
-  }
-  std::string words_;
-};
 
 struct Writer {
   std::uint64_t begun = 0;

@@ -14,7 +14,7 @@ void OrderJudge::take_home_block(BlockNo block, Bytes content, const Request& re
   LiveBlock* const live = book_.find(block);
   if (live == nullptr) {
     take_direct_write(block, request);
-    if (hash != zero_hash_) {
+    if (hash != zero_hash_ && !may_recover()) {
       suspect({block, hash, request.sequence, counters_.transaction_count, /*was_live=*/false,
                /*was_freed=*/false, book_.homeless(hash)});
     }
@@ -32,6 +32,12 @@ void OrderJudge::take_home_block(BlockNo block, Bytes content, const Request& re
                                   block.value(), version->tid.value())));
   }
   book_.note_write(*live, {request.sequence, version->tid});
+}
+
+// The stream began with a log that is not empty, and nothing was added to it: what is written home
+// are versions that are not in the book, also where a later transaction logs the same again.
+bool OrderJudge::may_recover() const {
+  return !tail_.is_empty && !has_log_writes_;
 }
 
 // The newest version of that content whose commit is durable; else the newest of that content; else

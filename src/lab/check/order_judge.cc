@@ -48,6 +48,7 @@ void OrderJudge::look_for_journal() {
   pending_flags_.clear();
   last_tid_.reset();
   expected_next_.reset();
+  has_log_writes_ = false;
   tail_ = {ring_->superblock().sequence, ring_->superblock().start == LogBlock(0)};
   needs_recovery_ = volume && volume->superblock().needs_recovery();
   stale_.clear();

@@ -168,6 +168,7 @@ class OrderJudge final : public DiskObserver {
 
   // order_home.cc: writes to home blocks.
   void take_home_block(BlockNo block, Bytes content, const Request& request);
+  bool may_recover() const;
   const LoggedVersion* version_of(const LiveBlock& live, const ContentHash& hash, Bytes content);
   void take_foreign_content(BlockNo block, LiveBlock& live, const ContentHash& hash, Bytes content,
                             const Request& request);
@@ -210,6 +211,7 @@ class OrderJudge final : public DiskObserver {
   std::unordered_map<std::uint64_t, Tid> undurable_frees_;
   // By block: the first write to it since it was free; for data of files.
   std::unordered_map<std::uint64_t, std::uint64_t> first_data_;  // by block
+  bool has_log_writes_ = false;                                  // since the journal was found
   std::uint64_t superblock_write_ = 0;  // the newest request that wrote log block 0
   std::set<std::pair<std::uint64_t, std::string>> told_;
   OrderCounters counters_;

@@ -84,6 +84,46 @@ TEST_F(OrderJudgeTest, HomeBeforeCommit) {
   EXPECT_EQ(verdict(stream), at("home-ahead", early) + " " + at("home-before-commit", new_block));
 }
 
+// The stream from behind that request on.
+Recording rest_of(const Recording& whole, std::uint64_t sequence) {
+  RecordedView view(whole);
+  Recording rest;
+  rest.disk_bytes = whole.disk_bytes;
+  std::vector<std::uint8_t> image(whole.disk_bytes);
+  for (RecordedEvent event : whole.events) {
+    const bool is_before = event.kind == EventKind::kBase || event.sequence <= sequence;
+    if (is_before && event.kind != EventKind::kCompleted) view.apply(event);
+    event.sequence -= std::min(event.sequence, sequence);
+    if (!is_before) rest.events.push_back(event);
+  }
+  CHECK(view.read(0, image), "the disk can be read");
+  rest.frames.push_back(std::move(image));
+  RecordedEvent base;
+  base.length = whole.disk_bytes;
+  base.data = rest.frames.back();
+  rest.events.insert(rest.events.begin(), base);
+  return rest;
+}
+
+TEST_F(OrderJudgeTest, ARecoveryMayWriteWhatIsLoggedAgainLater) {
+  JournaledStream stream;
+  stream.announce();
+  const auto cut = stream.commit(logs(stream, 0, 1)) + 1;
+  const auto home = stream.write_home(stream.file_block(0), stream.content(1));
+  stream.stream().flush();
+  stream.write_tail(LogBlock(0), Tid(2));
+  stream.stream().flush();
+  const auto late = stream.write_home(stream.file_block(1), stream.content(2));
+  stream.write_tail(stream.builder().head(), Tid(2));
+  stream.stream().flush();
+  TransactionSpec spec = logs(stream, 0, 1);
+  spec.blocks.push_back({stream.file_block(1), stream.content(2)});
+  stream.commit(spec);
+  const Recording whole = stream.take();
+  EXPECT_EQ(home, cut + 1);
+  EXPECT_EQ(rules(verify_order(rest_of(whole, cut))), at("home-before-commit", late - cut));
+}
+
 TEST_F(OrderJudgeTest, TheTailMustNotPassABlockThatIsAheadOfItsCommit) {
   JournaledStream stream;
   stream.announce();

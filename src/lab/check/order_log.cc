@@ -15,6 +15,7 @@ void OrderJudge::take_log_block(LogBlock log, Bytes content, const Request& requ
     return;
   }
   if (!ring_->holds(log)) return;
+  has_log_writes_ = true;
   LogSlot& slot = slots_[log.value()];
   if (slot.owner && !tail_.passes(*slot.owner)) {
     report("log-overwritten", request.sequence,

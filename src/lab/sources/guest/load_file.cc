@@ -1,14 +1,7 @@
 #include "lab/sources/guest/load_file.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <utility>
-
-#include <fcntl.h>
-#include <linux/fs.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 namespace powercut::lab {
 
@@ -17,15 +10,9 @@ Result<LoadFile> LoadFile::create(LoadPlace& place, const std::string& name,
   const std::uint32_t number = place.shared().next_file.fetch_add(1);
   if (number > kFileMax) return fail(Errc::kLimit, "workload: the numbers of files are used up");
   TRY(place.mark({place.name_may_be_anything(name)}));
-  const int fd = ::openat(place.fd(), name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-  if (fd < 0) return load_failure("workload: create", place.path() + "/" + name, errno);
-  LoadFile file(place, name, number, fd);
-  struct stat status {};
-  if (::fstat(fd, &status) != 0) return load_failure("workload: fstat", name, errno);
-  int generation = 0;  // the kernel fills an int, whatever the number's name says
-  if (::ioctl(fd, FS_IOC_GETVERSION, &generation) != 0) generation = 0;
-  TRY(place.mark({FileClause{number, InodeNo(static_cast<std::uint32_t>(status.st_ino)),
-                             static_cast<std::uint32_t>(generation), traits}}));
+  const LoadSystem::Opened opened = TRY(place.system().create(place.fd(), name));
+  LoadFile file(place, name, number, opened.number);
+  TRY(place.mark({FileClause{number, opened.inode, opened.generation, traits}}));
   return file;
 }
 
@@ -56,7 +43,7 @@ LoadFile& LoadFile::operator=(LoadFile&& other) noexcept {
 }
 
 LoadFile::~LoadFile() {
-  if (fd_ >= 0) ::close(fd_);
+  if (fd_ >= 0) place_->system().close(fd_);
 }
 
 void LoadFile::resize(std::uint32_t words) {
@@ -75,14 +62,7 @@ Result<void> LoadFile::write_words(std::uint32_t first, std::uint32_t end, std::
   TRY(allow_growth(end));
   buffer_.resize(std::size_t{end - first} * kWordBytes);
   place_->shared().code.fill(buffer_, {number_, first, version});
-  std::size_t done = 0;
-  const std::uint64_t at = std::uint64_t{first} * kWordBytes;
-  while (done < buffer_.size()) {
-    const ssize_t count =
-        ::pwrite(fd_, buffer_.data() + done, buffer_.size() - done, static_cast<off_t>(at + done));
-    if (count < 0 && errno != EINTR) return load_failure("workload: write", name_, errno);
-    done += count > 0 ? static_cast<std::size_t>(count) : 0;
-  }
+  TRY(place_->system().write(fd_, std::uint64_t{first} * kWordBytes, buffer_, name_));
   if (end > word_count_) resize(end);
   for (std::uint32_t unit = first / kUnitWords; unit * kUnitWords < end; ++unit) {
     versions_[unit] = version;
@@ -127,27 +107,21 @@ Result<void> LoadFile::truncate(std::uint32_t units) {
   } else {
     TRY(allow_growth(words));
   }
-  if (::ftruncate(fd_, static_cast<off_t>(std::uint64_t{words} * kWordBytes)) != 0) {
-    return load_failure("workload: truncate", name_, errno);
-  }
+  TRY(place_->system().truncate(fd_, std::uint64_t{words} * kWordBytes, name_));
   resize(words);
   return {};
 }
 
 Result<void> LoadFile::punch(std::uint32_t first, std::uint32_t end) {
   TRY(release(first, end));
-  const off_t at = static_cast<off_t>(std::uint64_t{first} * kUnitBytes);
-  const off_t length = static_cast<off_t>(std::uint64_t{end - first} * kUnitBytes);
-  if (::fallocate(fd_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, length) != 0) {
-    return load_failure("workload: punch", name_, errno);
-  }
+  TRY(place_->system().punch(fd_, std::uint64_t{first} * kUnitBytes,
+                             std::uint64_t{end - first} * kUnitBytes, name_));
   for (std::uint32_t unit = first; unit < end; ++unit) versions_[unit] = 0;
   return {};
 }
 
 Result<void> LoadFile::sync(SyncWay way) {
-  const int result = way == SyncWay::kFsync ? ::fsync(fd_) : ::fdatasync(fd_);
-  if (result != 0) return load_failure("workload: sync", name_, errno);
+  TRY(place_->system().sync(fd_, way, name_));
   place_->shared().syncs.fetch_add(1, std::memory_order_relaxed);
   return promise();
 }
@@ -186,21 +160,14 @@ Result<void> LoadFile::promise_units(std::uint32_t first, std::uint32_t end) {
 }
 
 Result<std::string> LoadFile::check() {
-  struct stat status {};
-  if (::fstat(fd_, &status) != 0) return load_failure("workload: fstat", name_, errno);
+  const std::uint64_t size = TRY(place_->system().size(fd_, name_));
   const std::uint64_t bytes = std::uint64_t{word_count_} * kWordBytes;
-  if (static_cast<std::uint64_t>(status.st_size) != bytes) {
-    return name_ + ": size " + std::to_string(status.st_size) + ", not " + std::to_string(bytes);
+  if (size != bytes) {
+    return name_ + ": size " + std::to_string(size) + ", not " + std::to_string(bytes);
   }
   buffer_.resize(static_cast<std::size_t>(bytes));
-  std::size_t done = 0;
-  while (done < buffer_.size()) {
-    const ssize_t count =
-        ::pread(fd_, buffer_.data() + done, buffer_.size() - done, static_cast<off_t>(done));
-    if (count < 0 && errno != EINTR) return load_failure("workload: read", name_, errno);
-    if (count == 0) return name_ + ": ends at byte " + std::to_string(done);
-    done += count > 0 ? static_cast<std::size_t>(count) : 0;
-  }
+  const std::size_t done = TRY(place_->system().read(fd_, 0, buffer_, name_));
+  if (done < buffer_.size()) return name_ + ": ends at byte " + std::to_string(done);
   const WordCode& code = place_->shared().code;
   for (std::uint32_t index = 0; index < word_count_; ++index) {
     const std::uint32_t version = versions_[index / kUnitWords];

@@ -14,8 +14,6 @@
 
 namespace powercut::lab {
 
-enum class SyncWay : std::uint8_t { kFsync, kFdatasync };
-
 class LoadFile {
  public:
   // Makes the file and says so; `place` must outlive it.  What name it has is not promised yet.
@@ -25,6 +23,7 @@ class LoadFile {
   LoadFile& operator=(LoadFile&& other) noexcept;
   ~LoadFile();
 
+  // Its number in the load's system; a descriptor, if that is the kernel's.
   int fd() const { return fd_; }
   std::uint32_t number() const { return number_; }
   const std::string& name() const { return name_; }

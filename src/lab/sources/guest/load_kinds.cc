@@ -5,9 +5,7 @@
 #include <cstdio>
 #include <utility>
 
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 namespace powercut::lab {
 namespace {
@@ -82,9 +80,7 @@ Result<LoadFile> begin_log(LoadPlace& place, const std::string& name) {
 
 Result<void> remove_log(LoadPlace& place, const LoadFile& log) {
   TRY(place.mark({place.name_may_be(log.name(), std::nullopt), HeldClause{log.number(), 0, 1}}));
-  if (::unlinkat(place.fd(), log.name().c_str(), 0) != 0) {
-    return load_failure("workload: unlink", log.name(), errno);
-  }
+  TRY(place.system().unlink(place.fd(), log.name()));
   if (!place.wants_sync()) return {};
   TRY(place.sync_names());
   return place.mark({place.name_is(log.name(), std::nullopt), log.gone()});
@@ -111,9 +107,7 @@ class ReplacedFile {
     TRY(place_->mark({place_->name_may_be(name_, made.number()),
                       place_->name_may_be(beside, std::nullopt),
                       HeldClause{file_.number(), 0, 1}}));
-    if (::renameat(place_->fd(), beside.c_str(), place_->fd(), name_.c_str()) != 0) {
-      return load_failure("workload: rename", beside, errno);
-    }
+    TRY(place_->system().rename(place_->fd(), beside, name_));
     old_.push_back(file_.gone());
     file_ = std::move(made);
     file_.set_name(name_);

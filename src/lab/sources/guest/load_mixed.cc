@@ -1,12 +1,6 @@
 // The load `mixed`: names that come, go, change places and get second names; files that are
 // written, cut, punched and allocated.
-#include <cerrno>
-#include <cstdio>
 #include <utility>
-
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "lab/sources/guest/load_kinds.h"
 
@@ -100,12 +94,9 @@ class MixedLoad {
   // Room without a change of what is read.
   Result<void> allocate(LoadFile& file) {
     const UnitRange range = random_range(prng_, units_max_, kUnitsMost);
-    const off_t at = static_cast<off_t>(std::uint64_t{range.first} * kUnitBytes);
-    const off_t length = static_cast<off_t>(std::uint64_t{range.end - range.first} * kUnitBytes);
-    if (::fallocate(file.fd(), FALLOC_FL_KEEP_SIZE, at, length) != 0) {
-      return load_failure("workload: fallocate", file.name(), errno);
-    }
-    return {};
+    return place_.system().allocate(file.fd(), std::uint64_t{range.first} * kUnitBytes,
+                                    std::uint64_t{range.end - range.first} * kUnitBytes,
+                                    file.name());
   }
 
   Result<void> link(Slot& slot) {
@@ -113,9 +104,7 @@ class MixedLoad {
     slot.is_known_link = true;
     TRY(place_.mark({place_.name_may_be(slot.link(), number),
                      HeldClause{number, slot.is_durable ? 1u : 0u, 2}}));
-    if (::linkat(place_.fd(), slot.name.c_str(), place_.fd(), slot.link().c_str(), 0) != 0) {
-      return load_failure("workload: link", slot.link(), errno);
-    }
+    TRY(place_.system().link(place_.fd(), slot.name, slot.link()));
     slot.has_link = true;
     return {};
   }
@@ -124,9 +113,7 @@ class MixedLoad {
     const std::uint32_t number = slot.file->number();
     TRY(place_.mark({place_.name_may_be(slot.link(), std::nullopt),
                      HeldClause{number, slot.is_durable ? 1u : 0u, 2}}));
-    if (::unlinkat(place_.fd(), slot.link().c_str(), 0) != 0) {
-      return load_failure("workload: unlink", slot.link(), errno);
-    }
+    TRY(place_.system().unlink(place_.fd(), slot.link()));
     slot.has_link = false;
     return {};
   }
@@ -134,9 +121,7 @@ class MixedLoad {
   Result<void> remove(Slot& slot) {
     const std::uint32_t number = slot.file->number();
     TRY(place_.mark({place_.name_may_be(slot.name, std::nullopt), HeldClause{number, 0, 2}}));
-    if (::unlinkat(place_.fd(), slot.name.c_str(), 0) != 0) {
-      return load_failure("workload: unlink", slot.name, errno);
-    }
+    TRY(place_.system().unlink(place_.fd(), slot.name));
     drop(slot);
     return {};
   }
@@ -159,9 +144,7 @@ class MixedLoad {
     clauses.emplace_back(HeldClause{number, from.is_durable ? 1u : 0u, 2});
     if (to.file) clauses.emplace_back(HeldClause{to.file->number(), 0, 2});
     TRY(place_.mark(clauses));
-    if (::renameat(place_.fd(), from.name.c_str(), place_.fd(), to.name.c_str()) != 0) {
-      return load_failure("workload: rename", from.name, errno);
-    }
+    TRY(place_.system().rename(place_.fd(), from.name, to.name));
     if (to.file) drop(to);
     to.file.emplace(std::move(*from.file));
     to.file->set_name(to.name);
@@ -184,7 +167,7 @@ class MixedLoad {
   }
 
   Result<void> sync_all() {
-    if (::syncfs(place_.fd()) != 0) return load_failure("workload: syncfs", place_.path(), errno);
+    TRY(place_.system().sync_all(place_.fd(), place_.path()));
     place_.shared().syncs.fetch_add(1, std::memory_order_relaxed);
     for (Slot& slot : slots_) {
       if (slot.file) TRY(slot.file->promise());

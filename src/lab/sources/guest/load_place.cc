@@ -1,6 +1,5 @@
 #include "lab/sources/guest/load_place.h"
 
-#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -68,13 +67,8 @@ DataMode find_data_mode(const std::string& directory) {
 Result<LoadPlace> LoadPlace::make(LoadShared& shared, const std::string& parent,
                                   const std::string& name, const Prng& prng) {
   const std::string path = parent + "/" + name;
-  if (::mkdir(path.c_str(), 0755) != 0) return load_failure("workload: folder", path, errno);
-  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return load_failure("workload: folder", path, errno);
-  struct stat status {};
-  const bool is_known = ::fstat(fd, &status) == 0;
-  return LoadPlace(shared, path, fd,
-                   InodeNo(is_known ? static_cast<std::uint32_t>(status.st_ino) : 0), prng);
+  const LoadSystem::Opened folder = TRY(shared.system.make_folder(path));
+  return LoadPlace(shared, path, folder.number, folder.inode, prng);
 }
 
 LoadPlace::LoadPlace(LoadPlace&& other) noexcept
@@ -86,7 +80,7 @@ LoadPlace::LoadPlace(LoadPlace&& other) noexcept
       operation_count_(other.operation_count_) {}
 
 LoadPlace::~LoadPlace() {
-  if (fd_ >= 0) ::close(fd_);
+  if (fd_ >= 0) system().close(fd_);
 }
 
 bool LoadPlace::goes_on() {
@@ -100,17 +94,17 @@ bool LoadPlace::goes_on() {
 }
 
 Result<void> LoadPlace::sync_names() {
-  if (::fsync(fd_) != 0) return load_failure("workload: fsync of a folder", path_, errno);
+  TRY(system().sync(fd_, SyncWay::kFsync, path_));
   shared_->syncs.fetch_add(1, std::memory_order_relaxed);
   return {};
 }
 
 Result<void> LoadPlace::mark(std::vector<Clause> clauses) {
-  if (shared_->marks == nullptr) return {};
+  if (!system().takes_marks()) return {};
   const std::string text = promise_text({shared_->code.run(), std::move(clauses)});
   CHECK(text.size() <= kPromiseBytesMax, "workload: clauses that do not fit into a mark");
   shared_->mark_count.fetch_add(1, std::memory_order_relaxed);
-  return shared_->marks->say(text);
+  return system().mark(text);
 }
 
 Result<void> LoadPlace::mark_all(const std::vector<Clause>& clauses) {

@@ -10,8 +10,8 @@
 
 #include "base/prng.h"
 #include "lab/promise/promise.h"
+#include "lab/sources/guest/load_system.h"
 #include "lab/sources/guest/load_words.h"
-#include "lab/sources/guest/mark_client.h"
 #include "lab/sources/guest/workload.h"
 
 namespace powercut::lab {
@@ -20,7 +20,7 @@ struct LoadShared {
   const WorkloadOptions& options;
   const Clock& clock;
   const WordCode code;
-  MarkClient* const marks;  // null: none are put
+  LoadSystem& system;
   Nanoseconds deadline{0};
   std::atomic<std::uint32_t> next_file{0};
   std::atomic<std::uint64_t> operations{0}, syncs{0}, mark_count{0}, words_checked{0};
@@ -38,6 +38,7 @@ class LoadPlace {
   ~LoadPlace();
 
   LoadShared& shared() const { return *shared_; }
+  LoadSystem& system() const { return shared_->system; }
   int fd() const { return fd_; }
   InodeNo inode() const { return inode_; }
   const std::string& path() const { return path_; }

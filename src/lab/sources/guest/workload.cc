@@ -4,10 +4,10 @@
 #include <thread>
 #include <utility>
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "lab/sources/guest/load_kinds.h"
+#include "lab/sources/guest/mark_client.h"
 
 namespace powercut::lab {
 namespace {
@@ -82,9 +82,7 @@ Result<std::vector<LoadPlace>> make_places(LoadShared& shared, std::uint32_t run
     const Prng prng = Prng(options.seed).child(name);
     places.push_back(TRY(LoadPlace::make(shared, options.directory, name, prng)));
   }
-  if (::syncfs(places.front().fd()) != 0) {
-    return load_failure("workload: syncfs", options.directory, errno);
-  }
+  TRY(shared.system.sync_all(places.front().fd(), options.directory));
   return places;
 }
 
@@ -144,10 +142,11 @@ Result<WorkloadTally> run_workload(const WorkloadOptions& options, const Clock& 
   std::optional<MarkClient> marks;
   if (!options.marks.empty()) marks.emplace(TRY(MarkClient::open(options.marks, clock)));
   const std::uint32_t number = TRY(choose_run(options));
+  const auto system = kernel_load_system(marks ? &*marks : nullptr);
   LoadShared shared{.options = options,
                     .clock = clock,
                     .code = WordCode(number),
-                    .marks = marks ? &*marks : nullptr,
+                    .system = *system,
                     .deadline = clock.now() + options.duration};
   auto places = TRY(make_places(shared, number));
   const DataMode mode = find_data_mode(options.directory);

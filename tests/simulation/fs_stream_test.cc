@@ -1,0 +1,83 @@
+// The loads of the lab on our own file system, and every state that a power cut could leave of
+// their streams: nothing is to be found.
+//
+// POWERCUT_STATES says how many distinct recovered states there are to be in the long form; a
+// million by name:
+//   POWERCUT_STATES=1000000 build/dev/tests/simulation/simulation_test --gtest_filter='FsStream*'
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <iostream>
+
+#include "tests/simulation/fs_stream.h"
+#include "tests/support/e2fs_image.h"
+#include "tests/support/long_form.h"
+
+namespace powercut::testing {
+namespace {
+
+const std::vector<FsForm>& stream_forms() {
+  static const std::vector<FsForm> kForms = {
+      {"-b 1024 -J size=1 -N 128", "8M", Tid(0xFFFF'FFC0)},
+      {"-b 1024 -J size=1 -N 128 -O orphan_file,metadata_csum_seed", "8M", Tid(9)},
+      {"-b 2048 -J size=2 -N 128 -O ^metadata_csum,^64bit,^dir_index", "12M", Tid(1)},
+      {"-b 4096 -J size=4 -N 128", "16M", Tid(0xFFFF'FFE0)},
+  };
+  return kForms;
+}
+
+const FsScene& form_of(std::uint64_t seed) {
+  static std::map<std::uint64_t, FsScene> scenes;
+  const std::uint64_t which = seed % stream_forms().size();
+  return scenes.try_emplace(which, stream_forms()[which]).first->second;
+}
+
+FsLoad load_of_seed(std::uint64_t seed, std::uint64_t operations) {
+  constexpr const char* kKinds[] = {"mixed", "rename", "append", "write", "mixed"};
+  FsLoad load;
+  load.seed = seed;
+  load.kind = kKinds[seed % std::size(kKinds)];
+  load.operations = operations;
+  load.sync_percent = seed % 2 == 0 ? 20 : 60;
+  load.has_service = seed % 7 != 0;
+  return load;
+}
+
+std::uint64_t wanted_states() {
+  const char* const words = std::getenv("POWERCUT_STATES");
+  if (words != nullptr) return std::strtoull(words, nullptr, 10);
+  return is_long_form() ? 100'000 : 1500;
+}
+
+TEST(FsStream, NoJudgeFindsAnythingInAnyState) {
+  SKIP_WITHOUT_TOOL("mke2fs");
+  const std::uint64_t wanted = wanted_states();
+  const std::uint64_t operations = wanted > 10'000 ? 400 : 60;
+  lab::ExplorerCounts sum;
+  std::uint64_t loads = 0, commits = 0, checkpoints = 0;
+  for (std::uint64_t seed = 1; sum.recovered < wanted; ++seed, ++loads) {
+    const RecordedLoad load = record_load(form_of(seed).image(), load_of_seed(seed, operations));
+    ASSERT_EQ(load.finding, "") << "seed " << seed;
+    const JudgedLoad judged = judge_load(load.recording, 200'000, seed);
+    ASSERT_EQ(judged.finding, "") << "seed " << seed;
+    commits += load.commits;
+    checkpoints += load.checkpoints;
+    sum.crash_points += judged.counts.crash_points;
+    sum.explored += judged.counts.explored;
+    sum.whole += judged.counts.whole;
+    sum.walked += judged.counts.walked;
+    sum.distinct += judged.counts.distinct;
+    sum.recovered += judged.counts.recovered;
+    sum.judged += judged.counts.judged;
+    sum.compared += judged.counts.compared;
+    sum.seconds += judged.counts.seconds;
+  }
+  std::cout << loads << " loads: " << commits << " commits, " << checkpoints << " checkpoints; "
+            << sum.explored << " of " << sum.crash_points << " crash points, " << sum.whole
+            << " of them completely; " << sum.walked << " states walked, " << sum.distinct
+            << " distinct, " << sum.recovered << " distinct when recovered, " << sum.judged
+            << " judged in " << sum.seconds << " s, " << sum.compared << " recovered twice\n";
+}
+
+}  // namespace
+}  // namespace powercut::testing

@@ -13,7 +13,7 @@ constexpr std::uint32_t kStepsAtOnce = 4;
 // So many runs a handle of an allocation may add.
 constexpr std::uint32_t kRunsAtOnce = 8;
 
-[[maybe_unused]] const MutantNames kRangeMutants{"fs.truncate.no_orphan", "fs.zero.unclaimed"};
+[[maybe_unused]] const MutantNames kRangeMutants{"fs.zero.unclaimed"};
 
 Result<void> check_range(const Core& core, Range range) {
   if (range.length == 0) return fail(Errc::kInvalid, "file: an empty range", range.offset);
@@ -110,8 +110,7 @@ Result<void> shrink(Core& core, const NodeRef& held, std::uint64_t size) REQUIRE
     zero_tail(handle, tail);
     held->inode.size = size;
     const auto stopped = remove_far(core, handle, *held, from, to, extra);
-    const bool is_whole = stopped && *stopped == from;
-    if (!is_whole && !mutant("fs.truncate.no_orphan")) core.orphans->add(handle, held);
+    if (!stopped || *stopped != from) core.orphans->add(handle, held);
     store_changed(core, handle, *held);
     to = TRY(stopped);
   }

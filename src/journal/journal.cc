@@ -233,23 +233,13 @@ void Journal::joined(Handle& handle, const BufferRef& buffer) {
   if (!mutant("journal.revoke.keep")) running_->revokes.erase(buffer->number().value());
 }
 
-// What is being committed is looked at first: it may be durable, and home content, a moment later.
-bool Journal::may_be_in_log(const Buffer& buffer) const {
-  bool is_committed_now = false;
-  {
-    Lock lock(mutex_);
-    is_committed_now = committing_ != nullptr;
-  }
-  return is_committed_now || buffer.has_home_content();
-}
-
 // A revoke record keeps a recovery from writing older copies of a block that is free.  It is not
 // needed for that to be right (who uses the block again logs it again), so there is none where it
 // would take room that was not asked for.  The block stays on the list of those that changed: with
 // nothing to collect, nothing is logged of it.
 void Journal::forget(Handle& handle, const BufferRef& buffer) {
   buffer->disown(handle.tid_);
-  const bool is_in_log = may_be_in_log(*buffer);
+  const bool is_in_log = buffer->has_home_content();
   if (mutant("journal.forget.early")) buffer->give_up_home();
   Lock lock(mutex_);
   check_runs(handle);

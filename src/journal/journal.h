@@ -199,7 +199,6 @@ class Journal {
   void leave(Handle& handle) EXCLUDES(mutex_);
   void joined(Handle& handle, const BufferRef& buffer) EXCLUDES(mutex_);
   void forget(Handle& handle, const BufferRef& buffer) EXCLUDES(mutex_);
-  bool may_be_in_log(const Buffer& buffer) const EXCLUDES(mutex_);
   bool extend(Handle& handle, Credits more) EXCLUDES(mutex_);
   bool fits(std::uint32_t more) const REQUIRES(mutex_);
   Result<void> make_room(std::uint32_t more) REQUIRES(mutex_);

@@ -4,8 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <functional>
-#include <utility>
 
 #include "base/prng.h"
 #include "base/stored_int.h"
@@ -33,40 +31,6 @@ void put(Handle& handle, BufferCache& cache, std::uint64_t block,
 
 std::vector<std::uint8_t> image_of(const JournalBench& bench) {
   return {bench.device.bytes().begin(), bench.device.bytes().end()};
-}
-
-// Calls `meanwhile` once, while the log is written.
-class BusyDevice final : public testing::PassingDevice {
- public:
-  using PassingDevice::PassingDevice;
-  std::function<void()> meanwhile;
-
- private:
-  Result<void> do_flush() override {
-    if (meanwhile) std::exchange(meanwhile, nullptr)();
-    return disk_.flush();
-  }
-};
-
-TEST(Journal, ABlockThatIsGivenUpWhileItsOlderContentIsCommittedIsRevoked) {
-  JournalBench bench;
-  BusyDevice busy(bench.device);
-  BufferCache cache(bench.device, kBenchBlockBytes, 10000);
-  auto journal = bench.open(busy);
-  {
-    Handle handle = journal->start(Credits(1)).value();
-    put(handle, cache, 7, bytes_with(1));
-  }
-  busy.meanwhile = [&] {
-    Handle handle = journal->start(Credits(1)).value();
-    handle.forget(cache.get(BlockNo(7)).value());
-  };
-  ASSERT_TRUE(journal->commit());
-  EXPECT_EQ(journal->counters().revokes, 0u);
-  ASSERT_TRUE(journal->commit());
-  EXPECT_EQ(journal->counters().revokes, 1u);
-  EXPECT_EQ(recovered_home(bench, image_of(bench)).at(7),
-            std::vector<std::uint8_t>(kBenchBlockBytes));
 }
 
 TEST(Journal, WhatIsCommittedIsRecoveredAndWhatIsNotIsNot) {

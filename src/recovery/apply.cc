@@ -16,8 +16,7 @@ namespace {
 
 constexpr std::uint32_t kWriteBytesMax = 1u << 20;
 
-[[maybe_unused]] const MutantNames kRecoveryMutants{"recovery.end.early", "recovery.flush.skip",
-                                                    "recovery.oldest.kept"};
+[[maybe_unused]] const MutantNames kRecoveryMutants{"recovery.end.early", "recovery.oldest.kept"};
 
 // What is written to one home block: the last content that is replayed there.
 struct HomeWrite {
@@ -146,7 +145,7 @@ Result<void> apply_recovery(const RecoveryPlan& plan, const BlockView& source,
                 writes.back().home.value());
   }
   TRY(write_home(writes, reader, target));
-  if (!mutant("recovery.flush.skip")) TRY(target.flush());
+  TRY(target.flush());
   if (!plan.empties_log) return {};
   return empty_log(plan, reader, target);
 }

@@ -1,5 +1,7 @@
 #include "tests/planted/own_stream.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "block/simulated_disk.h"
 #include "fs/operations.h"
@@ -109,9 +111,14 @@ OwnStates look_at_own_states(const lab::Recording& recording) {
   for (const lab::GroupedFinding& group : explorer.findings()) {
     states.rules += (states.rules.empty() ? "" : "; ") +
                     std::string(lab::judge_name(group.finding.judge)) + " " + group.finding.rule;
-    if (!state) state = group.first;
+    if (!state || group.finding.rule == "recovery-refused") state = group.first;
   }
-  if (!state) state = lab::StateId{recording.events.size() - 1, "all"};
+  if (!state) {
+    const auto bases =
+        std::ranges::count(recording.events, lab::EventKind::kBase, &lab::RecordedEvent::kind);
+    const std::uint64_t end = recording.events.size() - static_cast<std::uint64_t>(bases);
+    state = lab::StateId{end, "all"};
+  }
   lab::Explorer one(stream, *survey.map, {}, clock, options);
   const auto contents = one.contents_of(*state);
   if (contents) mount_state(image_of(stream, *contents), states);

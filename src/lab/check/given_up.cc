@@ -4,7 +4,7 @@
 #include <iterator>
 #include <vector>
 
-#include "reader/volume.h"
+#include "reader/inode_scan.h"
 
 namespace powercut::lab {
 
@@ -30,19 +30,40 @@ Result<GivenUp> GivenUp::of(const BlockView& view, const JournalMap& map, Tid up
       const std::uint64_t end = run.file.value() + run.count;
       if (end <= kept) return true;
       const std::uint64_t skipped = kept - std::min(kept, run.file.value());
-      given_up.runs_[run.device.value() + skipped] = run.device.value() + run.count;
+      given_up.add(run.device + skipped, run.count - skipped);
       return true;
     };
     // A damaged one gives up what could be read of it.
     ignore_error(volume.for_each_run(number, *inode, visit,
                                      [&](BlockNo node) {
-                                       if (kept == 0)
-                                         given_up.runs_[node.value()] = node.value() + 1;
+                                       if (kept == 0) given_up.add(node, 1);
                                        return true;
                                      }),
                  "what is not known is not given up");
   }
+  TRY(given_up.add_unwritten(volume));
   return given_up;
+}
+
+void GivenUp::add(BlockNo first, std::uint64_t count) {
+  std::uint64_t& end = runs_[first.value()];
+  end = std::max(end, first.value() + count);
+}
+
+Result<void> GivenUp::add_unwritten(const Volume& volume) {
+  const auto visit = [&](const FileRun& run) {
+    if (run.is_unwritten) add(run.device, run.count);
+    return true;
+  };
+  const auto look = [&](InodeNo number, const Result<Inode>& inode) {
+    if (!inode || !inode->is(InodeType::kRegular)) return true;
+    ignore_error(volume.for_each_run(number, *inode, visit), "what is not known is not given up");
+    return true;
+  };
+  for (std::uint32_t group = 0; group < volume.superblock().group_count(); ++group) {
+    TRY(scan_group(volume, group, InUse::kByBitmap, look));
+  }
+  return {};
 }
 
 bool GivenUp::has(BlockNo block) const {

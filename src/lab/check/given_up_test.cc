@@ -49,5 +49,11 @@ TEST(GivenUp, FilesOnTheListOfOrphansThatARecoveryDeletesOrCuts) {
   EXPECT_EQ(verdict("sif <12> size 5000\n"), "--------------------");
 }
 
+TEST(GivenUp, BlocksThatAFileHasAndNeverWrote) {
+  SKIP_WITHOUT_TOOL("mke2fs");
+  SKIP_WITHOUT_TOOL("debugfs");
+  EXPECT_EQ(verdict("fallocate <12> 20 24\n"), "--------------------xxxxx");
+}
+
 }  // namespace
 }  // namespace powercut::lab

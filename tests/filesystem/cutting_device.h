@@ -19,12 +19,15 @@ class CuttingDevice final : public testing::PassingDevice {
     left_ = requests;
     if (requests == 0) cut();
   }
+  // A lie: flushes and forced writes do nothing.
+  void lose_flushes() { loses_flushes_ = true; }
   bool is_armed() const { return left_ != 0; }
   bool is_cut() const { return image_.has_value(); }
   const std::vector<std::uint8_t>& image() const { return *image_; }
 
  private:
   Result<void> do_write(std::uint64_t offset, Bytes from, Durability durability) override {
+    if (loses_flushes_) durability = Durability::kCached;
     if (!is_last()) return PassingDevice::do_write(offset, from, durability);
     // In flight: all, some or nothing of it is there.
     TRY(PassingDevice::do_write(offset, from,
@@ -33,8 +36,9 @@ class CuttingDevice final : public testing::PassingDevice {
     return power_is_off();
   }
   Result<void> do_flush() override {
-    if (!is_last()) return PassingDevice::do_flush();
-    if (random_.chance(1, 2)) TRY(PassingDevice::do_flush());
+    const bool is_cut_now = is_last();
+    if (!loses_flushes_ && (!is_cut_now || random_.chance(1, 2))) TRY(PassingDevice::do_flush());
+    if (!is_cut_now) return {};
     cut();
     return power_is_off();
   }
@@ -48,6 +52,7 @@ class CuttingDevice final : public testing::PassingDevice {
   SimulatedDisk& simulated_;
   Prng random_;
   std::uint64_t left_ = 0;
+  bool loses_flushes_ = false;
   std::optional<std::vector<std::uint8_t>> image_;
 };
 

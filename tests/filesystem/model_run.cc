@@ -63,10 +63,8 @@ ModelRun::ModelRun(const Form& form, const RunOptions& options)
       random_(Prng(options.seed).child("run")),
       wall_clock_(kTestTime) {
   now_ = std::chrono::duration_cast<std::chrono::seconds>(kTestTime).count();
-  const FaultPlan& faults = options.faults;
-  may_fail_ = !faults.faults.empty() || faults.reads_per_million != 0;
   history_.push_back({model_, 0, false});
-  boot(image_of(form), faults);
+  boot(image_of(form), {});
   if (form.leaves_free != 0) fill(form.leaves_free);
 }
 
@@ -96,6 +94,7 @@ void ModelRun::boot(std::vector<std::uint8_t> image, const FaultPlan& faults) {
   disk.seed = random_.next();
   disk.faults = faults;
   machine_ = std::make_unique<Machine>(std::move(image), disk, random_.next());
+  if (options_.loses_flushes) machine_->cutter.lose_flushes();
   auto mounted = Mounted::open(machine_->cutter, clock_, wall_clock_, mount_options());
   if (!mounted && may_fail_) return;
   expect(mounted.has_value(), "mount: " + (mounted ? "" : error_words(mounted.error())));
@@ -232,7 +231,7 @@ void ModelRun::reboot() {
   boot(std::move(left), {});
 }
 
-void ModelRun::remount() {
+void ModelRun::remount(const FaultPlan& faults) {
   if (section_) end_section();
   while (!open_.empty() && !is_cut()) close(0);
   if (is_cut()) return;
@@ -246,7 +245,13 @@ void ModelRun::remount() {
   expect(words == model_.words(), "after the unmount:\n" + difference(model_.words(), words));
   history_ = {{model_, number_, false}};
   acknowledged_ = number_;
-  boot(std::move(left), {});
+  unmounted_ = left;
+  boot(std::move(left), faults);
+}
+
+void ModelRun::remount_with(const FaultPlan& faults) {
+  may_fail_ = true;
+  remount(faults);
 }
 
 void ModelRun::end() {

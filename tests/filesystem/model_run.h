@@ -53,8 +53,7 @@ std::vector<std::uint8_t> fscked(std::vector<std::uint8_t> image);
 struct RunOptions {
   std::uint64_t seed = 1;  // of contents, and of what cuts leave
   std::size_t nodes_max = 24;
-  // Of the first disk.  Operations may fail with kIo then, and from a write's on with kAborted.
-  FaultPlan faults = {};
+  bool loses_flushes = false;  // a disk that lies, which is to be found
 };
 
 struct RunCounters {
@@ -70,6 +69,9 @@ class ModelRun {
   void carry_out(const Operation& operation);
   // Unmounts, and compares all.
   void end();
+  // Unmounts, and mounts on a disk with faults: operations may fail with kIo from then on, and
+  // from a failed write on with kAborted.
+  void remount_with(const FaultPlan& faults);
 
   // Whether a fault has stopped the journal: nothing is done any more.
   bool has_stopped() const;
@@ -79,6 +81,8 @@ class ModelRun {
   // What the disk has, of all that was written; and what a power cut now would leave.
   std::vector<std::uint8_t> image() const;
   std::vector<std::uint8_t> cut_image();
+  // As it was unmounted last.
+  const std::vector<std::uint8_t>& unmounted() const { return unmounted_; }
   // The index of the moment that an image of this run recovers to, by us.
   std::size_t recovered_moment(const std::vector<std::uint8_t>& left);
   // Whether a tree is one of the moments that it may be, and which.
@@ -114,7 +118,7 @@ class ModelRun {
   MountOptions mount_options() const;
   void boot(std::vector<std::uint8_t> image, const FaultPlan& faults);
   void reboot();
-  void remount();
+  void remount(const FaultPlan& faults = {});
   std::vector<std::uint8_t> recover(std::vector<std::uint8_t> left, std::uint64_t cut_at);
   void drop_all();
   void fill(std::uint64_t blocks_left);
@@ -187,6 +191,7 @@ class ModelRun {
   std::optional<Section> section_;
   std::uint64_t section_left_ = 0;  // operations
   std::vector<Open> open_;
+  std::vector<std::uint8_t> unmounted_;
   bool may_fail_ = false;  // there are faults
   RunCounters counters_;
 };

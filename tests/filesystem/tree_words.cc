@@ -7,7 +7,6 @@
 
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <set>
 
 #include "base/crc32c.h"
@@ -15,6 +14,7 @@
 #include "block/memory_device.h"
 #include "format/ext4_acl.h"
 #include "reader/volume.h"
+#include "tests/support/files.h"
 
 namespace powercut::fs {
 namespace {
@@ -142,8 +142,7 @@ SeenInode seen_at(const std::filesystem::path& path) {
   }
   if (S_ISLNK(status.st_mode)) seen.target = std::filesystem::read_symlink(path).string();
   if (S_ISREG(status.st_mode)) {
-    std::ifstream file(path, std::ios::binary);
-    const std::vector<std::uint8_t> content{std::istreambuf_iterator<char>(file), {}};
+    const std::vector<std::uint8_t> content = testing::read_file(path);
     seen.size = static_cast<std::uint64_t>(status.st_size);
     seen.content = content_word(content);
   }

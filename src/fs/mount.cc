@@ -92,7 +92,9 @@ Result<std::unique_ptr<Mounted>> Mounted::open(BlockDevice& device, const Clock&
 Result<void> Mounted::begin_journal(const JournalMap& map, const Clock& clock,
                                     const MountOptions& options) {
   for (const JournalMap::Run& run : map.runs()) groups_->add_system(run.device, run.count);
-  JournalPlace place{core_.device, map, TRY(read_journal_superblock(*core_.device, map)),
+  // Not inside the braces: what a return out of them leaves half made is not destroyed.
+  JournalSuperblock stored_journal = TRY(read_journal_superblock(*core_.device, map));
+  JournalPlace place{core_.device, map, std::move(stored_journal),
                      core_.shape.has_metadata_checksums(), Tid()};
   place.first_tid = TRY(first_unused_tid(*core_.device, map, place.superblock));
   if (options.first_tid && !options.first_tid->comes_before(place.first_tid)) {

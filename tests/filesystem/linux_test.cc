@@ -91,32 +91,34 @@ class Chooser {
 
 // Called after every change.
 using Told = std::function<void()>;
+// The kernel writes a longer content in several transactions, so it may be found in parts.
+enum class Written : std::uint8_t { kSome, kNone };
 
-void put(const host::path& path, Prng& random, const Told& told) {
+void put(const host::path& path, Prng& random, Written content) {
   const int file =
       open(path.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
   if (file < 0) return;
-  told();
-  const auto bytes = pattern(1 + random.below(30'000), random.next());
-  const auto at = static_cast<off_t>(random.below(50'000));
-  // What is full or no file refuses; that is the kernel's matter.
-  [[maybe_unused]] const ssize_t written = pwrite(file, bytes.data(), bytes.size(), at);
-  told();
-  if (random.chance(1, 3)) fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, 9000);
-  told();
-  if (random.chance(1, 4)) fallocate(file, 0, at, 20'000);
+  if (content == Written::kSome) {
+    const auto bytes = pattern(1 + random.below(30'000), random.next());
+    const auto at = static_cast<off_t>(random.below(50'000));
+    // What is full or no file refuses; that is the kernel's matter.
+    [[maybe_unused]] const ssize_t written = pwrite(file, bytes.data(), bytes.size(), at);
+    if (random.chance(1, 3)) fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, 9000);
+    if (random.chance(1, 4)) fallocate(file, 0, at, 20'000);
+  }
   close(file);
 }
 
-void work_by_linux(const host::path& root, Prng& random, int count, const Told& told) {
+void work_by_linux(
+    const host::path& root, Prng& random, int count, Written content, const Told& told = [] {}) {
   for (int i = 0; i < count; ++i) {
     Chooser chooser(root, random);
     const host::path fresh = chooser.fresh(), any = chooser.any();
     std::error_code ignored;
     switch (random.below(9)) {
       case 0:
-      case 1: put(fresh, random, told); break;
-      case 2: put(any, random, told); break;
+      case 1: put(fresh, random, content); break;
+      case 2: put(any, random, content); break;
       case 3: host::create_directory(fresh, ignored); break;
       case 4: host::rename(any, fresh, ignored); break;
       case 5: host::remove(any, ignored); break;
@@ -208,11 +210,12 @@ void take_turns(const Form& form, std::uint64_t seed) {
   run.end();
   Kernel kernel(run.unmounted());
   EXPECT_EQ(difference(run.model().words(Detail::kAsShown), kernel.words()), "");
-  work_by_linux(kernel.root(), random, 60, [] {});
+  work_by_linux(kernel.root(), random, 60, Written::kSome);
   kernel.sync();
   // The kernel may commit by itself: each moment since the sync may be found.
   std::vector<TreeWords> moments{kernel.words()};
-  work_by_linux(kernel.root(), random, 25, [&] { moments.push_back(kernel.words()); });
+  work_by_linux(kernel.root(), random, 25, Written::kNone,
+                [&] { moments.push_back(kernel.words()); });
   const std::vector<std::uint8_t> left = kernel.cut();
   const auto recovered = recovered_by_us(left);
   EXPECT_TRUE(is_clean(recovered));
@@ -223,7 +226,7 @@ void take_turns(const Form& form, std::uint64_t seed) {
   if (::testing::Test::HasFatalFailure()) return;
   Kernel again(image);
   EXPECT_EQ(difference(words_of_image(image, Detail::kAsShown), again.words()), "");
-  work_by_linux(again.root(), random, 20, [] {});
+  work_by_linux(again.root(), random, 20, Written::kSome);
   const TreeWords last = again.words();
   const auto end = again.unmounted();
   EXPECT_TRUE(is_clean(end));

@@ -142,7 +142,6 @@ class ModelRun {
   void make(InodeType type, const Operation& operation);
   void link(const Operation& operation);
   void remove(const Operation& operation);
-  void remove_directory(const Operation& operation);
   void rename(const Operation& operation, RenameHow how);
   Refusals refusals_of_rename(const std::optional<ModelPlace>& from, ModelId to,
                               const std::string& name, RenameHow how) const;

@@ -87,8 +87,8 @@ void ModelRun::carry_out_name(const Operation& operation) {
       return make(kTypes[operation.numbers[3] % kTypes.size()], operation);
     }
     case Verb::kLink: return link(operation);
-    case Verb::kRemove: return remove(operation);
-    case Verb::kRemoveDirectory: return remove_directory(operation);
+    case Verb::kRemove:
+    case Verb::kRemoveDirectory: return remove(operation);
     case Verb::kRename: return rename(operation, RenameHow::kReplace);
     case Verb::kRenameNoReplace: return rename(operation, RenameHow::kNoReplace);
     case Verb::kExchange: return rename(operation, RenameHow::kExchange);
@@ -158,37 +158,21 @@ void ModelRun::link(const Operation& operation) {
 }
 
 void ModelRun::remove(const Operation& operation) {
+  const bool wants_directory = operation.verb == Verb::kRemoveDirectory;
   const auto place = pick_place(operation.numbers[0]);
   if (!place) return;
   const NodeRef directory = node_of_directory(place->directory);
   if (directory == nullptr) return;
   Refusals refusals;
   const ModelInode& inode = model_[place->inode];
-  if (inode.is_directory()) refusals.push_back(Errc::kIsDirectory);
+  if (inode.is_directory() && !wants_directory) refusals.push_back(Errc::kIsDirectory);
+  if (!inode.is_directory() && wants_directory) refusals.push_back(Errc::kNotDirectory);
+  if (!inode.names.empty() && wants_directory) refusals.push_back(Errc::kNotEmpty);
   if (inode.has_flag(kFixed) || model_[place->directory].has_flag(kFixed)) {
     refusals.push_back(Errc::kNotPermitted);
   }
-  const auto removed = remove_file(core(), *directory, place->name);
-  if (!settle(error_of(removed), refusals)) return;
-  model_.remove(place->directory, place->name, number_);
-  touch(place->inode);
-  touch_names(place->directory);
-  push();
-}
-
-void ModelRun::remove_directory(const Operation& operation) {
-  const auto place = pick_place(operation.numbers[0]);
-  if (!place) return;
-  const NodeRef directory = node_of_directory(place->directory);
-  if (directory == nullptr) return;
-  Refusals refusals;
-  const ModelInode& inode = model_[place->inode];
-  if (!inode.is_directory()) refusals.push_back(Errc::kNotDirectory);
-  if (!inode.names.empty()) refusals.push_back(Errc::kNotEmpty);
-  if (inode.has_flag(kFixed) || model_[place->directory].has_flag(kFixed)) {
-    refusals.push_back(Errc::kNotPermitted);
-  }
-  const auto removed = fs::remove_directory(core(), *directory, place->name);
+  const auto removed = wants_directory ? fs::remove_directory(core(), *directory, place->name)
+                                       : remove_file(core(), *directory, place->name);
   if (!settle(error_of(removed), refusals)) return;
   model_.remove(place->directory, place->name, number_);
   touch(place->inode);

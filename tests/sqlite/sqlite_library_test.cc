@@ -16,18 +16,15 @@
 #include "host/machine.h"
 #include "lab/check/explorer.h"
 #include "lab/check/state_view.h"
-#include "lab/record/kept_stream.h"
-#include "lab/record/recording_file.h"
 #include "lab/record/simulated_stream.h"
 #include "reader/volume.h"
 #include "tests/sqlite/volume_vfs.h"
 #include "tests/support/e2fs_image.h"
 #include "tests/support/long_form.h"
+#include "tests/support/recording_observer.h"
 
 namespace powercut::sqlite_testing {
 namespace {
-
-namespace files = std::filesystem;
 
 constexpr int kAccounts = 40, kBalance = 1000;
 constexpr const char* kDatabase = "bank.db";
@@ -186,12 +183,12 @@ struct Explored {
 Explored explore(const std::vector<std::uint8_t>& image, const LoadOptions& options,
                  std::uint64_t states) {
   Explored explored;
-  lab::KeptStream kept;
+  testing::RecordingObserver recorder(image);
   const auto played = Simulation({.seed = options.seed}).run([&] {
     SimulatedDisk disk(image, {.latency_max = Nanoseconds(0)});
     const SimulatedClock clock;
     const ManualWallClock wall_clock(std::chrono::seconds(1'700'000'000));
-    lab::SimulatedStream stream(clock, {&kept});
+    lab::SimulatedStream stream(clock, {&recorder});
     disk.observe(&stream);
     auto volume = fs::Volume::open(disk, clock, wall_clock).value();
     // Commits come at any moment, also between two writes of one transaction of SQLite's.
@@ -208,16 +205,9 @@ Explored explore(const std::vector<std::uint8_t>& image, const LoadOptions& opti
     ADD_FAILURE() << played.what;
     return explored;
   }
-  const MemoryDevice first(image);
-  const testing::TemporaryFolder folder;
-  const files::path path = folder.path() / "rec";
-  const auto writer = lab::RecordingWriter::create(path, first, std::uint64_t{1} << 30).value();
-  kept.tell({writer.get()});
-  CHECK(writer->close().has_value(), "the recording is written");
-  const auto recording =
-      lab::read_recording(File::open(path, File::Access::kRead).value(), std::uint64_t{1} << 30)
-          .value();
+  const lab::Recording recording = recorder.take();
   lab::BlockStream stream = lab::BlockStream::make(recording, 4096, std::uint64_t{1} << 30).value();
+  const MemoryDevice first(image);
   JournalMap map = locate_journal(powercut::Volume::open(first).value()).value();
   DatabaseJudge judge;
   const SteadyClock clock;

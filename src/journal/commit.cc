@@ -9,7 +9,8 @@ namespace powercut {
 namespace {
 
 [[maybe_unused]] const MutantNames kCommitMutants{"journal.cut.no_wait", "journal.flush.skip",
-                                                  "journal.commit.cached", "journal.ack.early"};
+                                                  "journal.commit.cached", "journal.ack.early",
+                                                  "journal.tid_zero.once"};
 
 // A commit that waited in vain for others is followed by so many at most that do not.
 constexpr unsigned kGatherPauseMax = 64;
@@ -184,36 +185,55 @@ Result<void> Journal::write_transaction(Transaction& transaction) {
   const LogRing ring{first_, ring_end_};
   const LogImage image = lay_out(transaction, take_log(transaction), ring, format_);
   trace_point("journal.laid_out", transaction.tid.value());
-  if (options_.verify_before_write) TRY(verify_tags(image, transaction.tid, format_));
+  if (options_.verify_before_write) TRY(verify_checksums(image, transaction.tid, format_));
   if (mutant("journal.ack.early")) {
     Lock lock(mutex_);
     durable_tid_ = transaction.tid;
   }
-  TRY(write_log(image));
-  trace_point("journal.log_written", transaction.tid.value());
-  // Invariant 2: all before the commit block is durable first.
-  if (!mutant("journal.flush.skip")) TRY(device_.flush());
-  trace_point("journal.log_durable", transaction.tid.value());
-  const Content commit = commit_block(transaction.tid, wall_clock_.now(), format_);
-  TRY(device_.write(offset_of(image.commit), commit.bytes(),
-                    mutant("journal.commit.cached") ? Durability::kCached : Durability::kFua));
+  // Tid 0 stands for "none" to every recovery that takes a log of async_commit: a transaction of
+  // that number would count as whole whatever its checksum says.
+  const bool may_wait_once = transaction.tid != Tid(0) || mutant("journal.tid_zero.once");
+  const bool waits_once = options_.single_wait && may_wait_once;
+  TRY(waits_once ? write_at_once(image, transaction.tid) : write_in_order(image, transaction.tid));
   trace_point("journal.durable", transaction.tid.value());
   Lock lock(mutex_);
   head_ = image.next;
-  counters_.flushes += 2;
+  counters_.flushes += waits_once ? 1 : 2;
   counters_.logged_blocks += image.tagged.size();
   counters_.revokes += transaction.revokes.size();
   counters_.log_bytes += std::uint64_t{transaction.log_blocks} * format_.block_bytes;
   return {};
 }
 
-Result<void> Journal::write_log(const LogImage& image) {
+std::vector<BlockWrite> Journal::writes_of(const LogImage& image) const {
   std::vector<BlockWrite> writes;
-  writes.reserve(image.blocks.size());
+  writes.reserve(image.blocks.size() + 1);
   for (const LogImage::Block& block : image.blocks) {
     writes.push_back({offset_of(block.log), block.content.bytes(), Durability::kCached});
   }
-  return device_.write_all(writes);
+  return writes;
+}
+
+// Invariant 2: all before the commit block is durable first.
+Result<void> Journal::write_in_order(const LogImage& image, Tid tid) {
+  TRY(device_.write_all(writes_of(image)));
+  trace_point("journal.log_written", tid.value());
+  if (!mutant("journal.flush.skip")) TRY(device_.flush());
+  trace_point("journal.log_durable", tid.value());
+  const Content commit = commit_block(image, tid, wall_clock_.now(), format_);
+  return device_.write(offset_of(image.commit), commit.bytes(),
+                       mutant("journal.commit.cached") ? Durability::kCached : Durability::kFua);
+}
+
+// Invariant 2, the other way: the commit block's checksum is over all before it, so that it counts
+// only where that arrived too.
+Result<void> Journal::write_at_once(const LogImage& image, Tid tid) {
+  const Content commit = commit_block(image, tid, wall_clock_.now(), format_);
+  std::vector<BlockWrite> writes = writes_of(image);
+  writes.push_back({offset_of(image.commit), commit.bytes(), Durability::kCached});
+  TRY(device_.write_all(writes));
+  trace_point("journal.log_written", tid.value());
+  return mutant("journal.commit.cached") ? Result<void>{} : device_.flush();
 }
 
 // It is durable.  What older transactions logged of the same blocks need not go home any more.

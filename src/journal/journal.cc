@@ -14,16 +14,21 @@ constexpr std::uint32_t kRingBlocksMin = 64;
 [[maybe_unused]] const MutantNames kHandleMutants{"journal.revoke.keep", "journal.forget.early"};
 
 // The features that this writer leaves in the journal's superblock.
-JournalSuperblock as_written(const JournalPlace& place) {
+JournalSuperblock as_written(const JournalPlace& place, bool single_wait) {
   JournalSuperblock superblock = place.superblock;
   const auto bit = [](JournalIncompat feature) { return static_cast<std::uint32_t>(feature); };
-  if (place.has_checksums) {
-    superblock.incompat |= bit(JournalIncompat::kCsumV3);
-    superblock.compat &= ~static_cast<std::uint32_t>(JournalCompat::kChecksum);
-    superblock.checksum_type = 4;  // crc32c
-  }
+  constexpr auto kV1 = static_cast<std::uint32_t>(JournalCompat::kChecksum);
+  superblock.compat &= ~kV1;
   superblock.incompat &= ~(bit(JournalIncompat::kCsumV2) | bit(JournalIncompat::kAsyncCommit) |
                            bit(JournalIncompat::kFastCommit));
+  if (place.has_checksums) {
+    superblock.incompat |= bit(JournalIncompat::kCsumV3);
+    superblock.checksum_type = 4;  // crc32c
+  } else if (single_wait) {
+    superblock.incompat &= ~bit(JournalIncompat::kCsumV3);
+    superblock.incompat |= bit(JournalIncompat::kAsyncCommit);
+    superblock.compat |= kV1;
+  }
   superblock.incompat |= bit(JournalIncompat::k64Bit) | bit(JournalIncompat::kRevoke);
   superblock.version = JournalBlockType::kSuperblockV2;
   superblock.start = superblock.first;
@@ -33,8 +38,12 @@ JournalSuperblock as_written(const JournalPlace& place) {
   return superblock;
 }
 
-Result<void> check_place(const JournalPlace& place) {
+Result<void> check_place(const JournalPlace& place, bool single_wait) {
   const JournalSuperblock& superblock = place.superblock;
+  if (single_wait && place.has_checksums) {
+    return fail(Errc::kUnsupported,
+                "journal: single_wait needs a file system without metadata_csum");
+  }
   if (superblock.start != LogBlock(0)) {
     return fail(Errc::kInvalid, "journal: its log is not empty; recover it first",
                 superblock.start.value());
@@ -82,7 +91,7 @@ Journal::Journal(JournalPlace place, const Clock& clock, const WallClock& wall_c
       participant_(participant),
       options_(options),
       map_(std::move(place.map)),
-      format_(as_written(place).format()),
+      format_(as_written(place, options.single_wait).format()),
       first_(place.superblock.first),
       ring_end_(place.superblock.ring_end()),
       transaction_blocks_max_((ring_end_ - first_) / 4),
@@ -90,14 +99,14 @@ Journal::Journal(JournalPlace place, const Clock& clock, const WallClock& wall_c
       next_tid_(place.first_tid),
       durable_tid_(place.first_tid.previous()),
       head_(first_),
-      superblock_(as_written(place)) {}
+      superblock_(as_written(place, options.single_wait)) {}
 
 Result<std::unique_ptr<Journal>> Journal::open(JournalPlace place, const Clock& clock,
                                                const WallClock& wall_clock,
                                                CommitParticipant* participant,
                                                const JournalOptions& options) {
-  TRY(check_place(place));
-  const JournalSuperblock superblock = as_written(place);
+  TRY(check_place(place, options.single_wait));
+  const JournalSuperblock superblock = as_written(place, options.single_wait);
   std::unique_ptr<Journal> journal(
       new Journal(std::move(place), clock, wall_clock, participant, options));
   TRY(journal->take_superblock_bytes());
@@ -235,8 +244,8 @@ void Journal::joined(Handle& handle, const BufferRef& buffer) {
 
 // A revoke record keeps a recovery from writing older copies of a block that is free.  It is not
 // needed for that to be right (who uses the block again logs it again), so there is none where it
-// would take room that was not asked for.  The block stays on the list of those that changed: with
-// nothing to collect, nothing is logged of it.
+// would take room that was not asked for, or be covered by no checksum.  The block stays on the
+// list of those that changed: with nothing to collect, nothing is logged of it.
 void Journal::forget(Handle& handle, const BufferRef& buffer) {
   buffer->disown(handle.tid_);
   const bool is_in_log = buffer->has_home_content();
@@ -247,7 +256,8 @@ void Journal::forget(Handle& handle, const BufferRef& buffer) {
   const std::uint64_t blocks = running_->buffers.size() + running_->promised + cut_credits_;
   const std::uint64_t revokes = running_->revokes.size() + 1;
   const bool has_room = log_blocks_needed(blocks, revokes, format_) + cut_need_ <= free_blocks();
-  if (is_in_log && has_room) running_->revokes.insert(buffer->number().value());
+  const bool is_covered = format_.checksum != ChecksumKind::kV1;
+  if (is_in_log && has_room && is_covered) running_->revokes.insert(buffer->number().value());
 }
 
 bool Journal::extend(Handle& handle, Credits more) {

@@ -16,8 +16,9 @@
 // Invariants
 //   1. A block that a handle changed is in the log, in a transaction with all else that the handle
 //      changed, before it is written home.
-//   2. The commit block is written after everything before it is durable, and a transaction is
-//      durable when that write is.
+//   2. The commit block counts only where everything before it is durable: it is written after
+//   that,
+//      or its checksum is over all of it (single_wait).  A transaction is durable when it is.
 //   3. Room for all that the running and the committing transaction may still log is free in the
 //      log before a credit is given.
 //   4. The log from the durable tail on is not overwritten: the tail moves first, by a durable
@@ -27,7 +28,7 @@
 //   6. After a stop nothing is acknowledged any more, and nothing is written but that it stopped.
 //
 // States of a transaction (who moves it)
-//   running --cut()--> committing --write_log(), write_commit_block()--> durable
+//   running --cut()--> committing --write_transaction()--> durable
 //   durable --checkpoint()--> gone
 //
 // Threads: any thread may call any public function.  Whoever wants a transaction durable commits it
@@ -67,6 +68,11 @@ struct JournalOptions {
   // A commit that somebody waits for waits a little for those who waited for the last one, so that
   // they share it: half as long as that took at most.
   bool gathers = true;
+  // All of a transaction in flight together, its commit block too, and one flush (jbd2:
+  // async_commit): recovery takes it for whole by the checksum in the commit block (v1).  Only
+  // without has_checksums: with v3 a recovery refuses a log whose commit block came before its
+  // data.
+  bool single_wait = false;
   // A commit waits for an atomic section no longer than until it is as old.
   Nanoseconds section_age_max = std::chrono::seconds(5);
 };
@@ -75,8 +81,8 @@ struct JournalOptions {
 struct JournalPlace {
   BlockDevice* device = nullptr;  // holds the log and the file system
   JournalMap map;
-  JournalSuperblock superblock;  // as stored; its features are kept, and v3 and 64bit set
-  bool has_checksums = true;     // v3 (the file system has metadata_csum); else none
+  JournalSuperblock superblock;  // as stored; its features are kept, checksums and 64bit set
+  bool has_checksums = true;     // v3 (the file system has metadata_csum); else none, or v1
   Tid first_tid;                 // of the first transaction: beyond all that lie in the ring
 };
 
@@ -139,8 +145,8 @@ class Journal {
  public:
   // Writes the journal's superblock so that the log begins here, and flushes.  `participant` may be
   // null; it, the device and the clocks outlive the journal.
-  // Errors: kUnsupported: features that the writer does not keep (v1, v2, fast commits in use);
-  // kInvalid: the log is not empty; kLimit: a log too small for one transaction; kIo.
+  // Errors: kUnsupported: single_wait with v3; kInvalid: the log is not empty; kLimit: a log too
+  // small for one transaction; kIo.
   static Result<std::unique_ptr<Journal>> open(JournalPlace place, const Clock& clock,
                                                const WallClock& wall_clock,
                                                CommitParticipant* participant,
@@ -225,7 +231,9 @@ class Journal {
   void collect(Transaction& transaction) EXCLUDES(mutex_);
   LogBlock take_log(Transaction& transaction) EXCLUDES(mutex_);
   Result<void> write_transaction(Transaction& transaction) EXCLUDES(mutex_);
-  Result<void> write_log(const LogImage& image) EXCLUDES(mutex_);
+  std::vector<BlockWrite> writes_of(const LogImage& image) const;
+  Result<void> write_in_order(const LogImage& image, Tid tid) EXCLUDES(mutex_);
+  Result<void> write_at_once(const LogImage& image, Tid tid) EXCLUDES(mutex_);
   void finish(Transaction& transaction) EXCLUDES(mutex_);
 
   // Checkpoint (checkpoint.cc): by one task at a time.

@@ -4,13 +4,14 @@
 #include <array>
 #include <cstdio>
 
+#include "base/crc32c.h"
 #include "base/stored_int.h"
 #include "base/trace.h"
 
 namespace powercut {
 namespace {
 
-[[maybe_unused]] const MutantNames kLogMutants{"log.escape.unmarked"};
+[[maybe_unused]] const MutantNames kLogMutants{"log.escape.unmarked", "log.sum.part"};
 
 std::uint64_t pieces(std::uint64_t count, std::uint64_t per_piece) {
   return (count + per_piece - 1) / per_piece;
@@ -29,6 +30,25 @@ Content escaped(const Content& content, bool& is_escaped) {
   store(copy.mutable_bytes(), 0, Be32(0));
   if (mutant("log.escape.unmarked")) is_escaped = false;
   return copy;
+}
+
+constexpr std::uint8_t kCrc32Type = 1, kCrc32Bytes = 4;
+
+std::uint32_t sum_of(const std::vector<LogImage::Block>& blocks) {
+  std::uint32_t sum = ~std::uint32_t{0};
+  for (const LogImage::Block& block : blocks) {
+    if (mutant("log.sum.part") && &block == &blocks.back()) break;
+    sum = crc32_be(sum, block.content.bytes());
+  }
+  return sum;
+}
+
+Failure changed(const char* what, std::uint32_t stored, std::uint32_t computed,
+                std::uint64_t where) {
+  std::array<char, 100> words{};
+  std::snprintf(words.data(), words.size(), "checksum changed (%s: 0x%08x, calc: 0x%08x)", what,
+                stored, computed);
+  return fail_with(Errc::kChecksum, "journal block", words.data(), where);
 }
 
 class Layout {
@@ -70,6 +90,7 @@ class Layout {
   LogImage finish() {
     image_.commit = at_;
     image_.next = next_in_ring(at_, ring_.first, ring_.end);
+    if (format_.checksum == ChecksumKind::kV1) image_.sum = sum_of(image_.blocks);
     return std::move(image_);
   }
 
@@ -97,6 +118,8 @@ std::uint32_t log_blocks_needed(std::uint64_t blocks, std::uint64_t revokes,
 
 LogImage lay_out(const Transaction& transaction, LogBlock start, const LogRing& ring,
                  const JournalFormat& format) {
+  CHECK(format.checksum != ChecksumKind::kV1 || transaction.revokes.empty(),
+        "no checksum of v1 covers a revoke block");
   Layout layout(transaction.tid, start, ring, format);
   layout.add_revokes(transaction);
   const std::span<const Transaction::Logged> logged(transaction.logged);
@@ -107,10 +130,16 @@ LogImage lay_out(const Transaction& transaction, LogBlock start, const LogRing& 
   return layout.finish();
 }
 
-Content commit_block(Tid tid, Nanoseconds wall_time, const JournalFormat& format) {
+Content commit_block(const LogImage& image, Tid tid, Nanoseconds wall_time,
+                     const JournalFormat& format) {
   constexpr std::int64_t kPerSecond = 1'000'000'000;
   CommitBlock commit;
   commit.tid = tid;
+  if (format.checksum == ChecksumKind::kV1) {
+    commit.checksum_type = kCrc32Type;
+    commit.checksum_size = kCrc32Bytes;
+    commit.checksum = image.sum;
+  }
   commit.seconds = static_cast<std::uint64_t>(wall_time.count() / kPerSecond);
   commit.nanoseconds = static_cast<std::uint32_t>(wall_time.count() % kPerSecond);
   Content block = Content::zeroes(format.block_bytes);
@@ -118,15 +147,18 @@ Content commit_block(Tid tid, Nanoseconds wall_time, const JournalFormat& format
   return block;
 }
 
-Result<void> verify_tags(const LogImage& image, Tid tid, const JournalFormat& format) {
+Result<void> verify_checksums(const LogImage& image, Tid tid, const JournalFormat& format) {
+  if (format.checksum == ChecksumKind::kV1) {
+    const std::uint32_t computed = sum_of(image.blocks);
+    if (computed == image.sum) return {};
+    return changed("sum", image.sum, computed, image.commit.value());
+  }
   for (const LogImage::Tagged& tagged : image.tagged) {
     const Bytes bytes = image.blocks[tagged.position].content.bytes();
     const std::uint32_t computed = tag_checksum(bytes, format, tid);
-    if (computed == tagged.checksum) continue;
-    std::array<char, 100> words{};
-    std::snprintf(words.data(), words.size(), "checksum changed (tag3: 0x%08x, calc: 0x%08x)",
-                  tagged.checksum, computed);
-    return fail_with(Errc::kChecksum, "journal block", words.data(), tagged.home.value());
+    if (computed != tagged.checksum) {
+      return changed("tag3", tagged.checksum, computed, tagged.home.value());
+    }
   }
   return {};
 }

@@ -22,6 +22,7 @@ struct LogImage {
   std::vector<Block> blocks;  // in log order, without the commit block
   LogBlock commit;            // where that goes
   LogBlock next;              // where the next transaction begins
+  std::uint32_t sum = 0;      // kV1: crc32_be over `blocks`, for the commit block
   // Of the data blocks: position in `blocks`, the home block, and the checksum in its tag.
   struct Tagged {
     std::size_t position = 0;
@@ -40,15 +41,18 @@ struct LogRing {
 std::uint32_t log_blocks_needed(std::uint64_t blocks, std::uint64_t revokes,
                                 const JournalFormat& format);
 
-// Lays `transaction` (tid, logged, revokes) into the ring from `start` on.
+// Lays `transaction` (tid, logged, revokes) into the ring from `start` on.  With kV1 it has no
+// revokes: no checksum would cover them (CHECK).
 LogImage lay_out(const Transaction& transaction, LogBlock start, const LogRing& ring,
                  const JournalFormat& format);
 
-// The commit block's content; `wall_time`: since 1970.
-Content commit_block(Tid tid, Nanoseconds wall_time, const JournalFormat& format);
+// The commit block of `image`; `wall_time`: since 1970.
+Content commit_block(const LogImage& image, Tid tid, Nanoseconds wall_time,
+                     const JournalFormat& format);
 
-// Computes each tag once more over what is to be written.  Errors: kChecksum, "checksum changed
-// (tag3: 0x..., calc: 0x...)" with the home block as `where`.
-Result<void> verify_tags(const LogImage& image, Tid tid, const JournalFormat& format);
+// Computes each checksum once more over what is to be written.  Errors: kChecksum, "checksum
+// changed (tag3: 0x..., calc: 0x...)" with the home block as `where`; with kV1 "checksum changed
+// (sum: ...)" with the commit block's log block.
+Result<void> verify_checksums(const LogImage& image, Tid tid, const JournalFormat& format);
 
 }  // namespace powercut

@@ -9,6 +9,8 @@
 //               then fsync, for SECONDS
 //   sequential  one file of 1 GiB in writes of 1 MiB, then one sync
 //   small       50,000 files of 4 KiB in 50 folders, then one sync
+//   beside      1 and 2 threads, each in a file of 1 MiB of its own: 4 KiB at a random place, for
+//               SECONDS, without a sync: what operations on different files cost each other
 // Medians over the turns, and beside them the flushes that reached the file: Linux's as the loop
 // device counts them, ours as the device was asked.  fuse2fs does the last two, where it is
 // installed.  Needs root for Linux's.
@@ -115,9 +117,41 @@ Figure small_files(Peer& peer) {
   return {seconds_since(start), peer.flushes() - before, kSmallFiles};
 }
 
+// Writes a second.
+Figure beside(Peer& peer, unsigned threads, double seconds) {
+  constexpr std::uint64_t kHotBytes = std::uint64_t{1} << 20;
+  std::vector<std::unique_ptr<PeerFile>> files;
+  for (unsigned t = 0; t < threads; ++t) {
+    files.push_back(peer.create(fmt::format("beside{}", t)));
+    files.back()->write(0, std::vector<std::uint8_t>(kHotBytes, 0x5A));
+  }
+  peer.sync();
+  const std::uint64_t before = peer.flushes();
+  std::atomic<bool> ends = false;
+  std::atomic<std::uint64_t> count = 0;
+  std::vector<std::thread> running;
+  const auto start = std::chrono::steady_clock::now();
+  for (unsigned t = 0; t < threads; ++t) {
+    running.emplace_back([&, t] {
+      Prng random(t);
+      std::vector<std::uint8_t> piece(kPieceBytes);
+      std::uint64_t done = 0;
+      for (; !ends; ++done) {
+        piece[random.below(kPieceBytes)] ^= 1;
+        files[t]->write(random.below(kHotBytes / kPieceBytes) * kPieceBytes, piece);
+      }
+      count += done;
+    });
+  }
+  std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+  ends = true;
+  for (std::thread& thread : running) thread.join();
+  return {static_cast<double>(count) / seconds_since(start), peer.flushes() - before, count};
+}
+
 using Figures = std::map<std::string, std::map<std::string, std::vector<Figure>>>;
 
-void one_turn(const std::string& name, const PeerMaker& make, double seconds, bool does_fsync,
+void one_turn(const std::string& name, const PeerMaker& make, double seconds, bool does_threads,
               Figures& figures) {
   const auto run = [&](const std::string& task, const auto& body) {
     const std::unique_ptr<Peer> peer = make();
@@ -125,9 +159,14 @@ void one_turn(const std::string& name, const PeerMaker& make, double seconds, bo
     figures[task][name].push_back(body(*peer));
   };
   for (const unsigned threads : {1u, 2u, 8u}) {
-    if (!does_fsync) break;
+    if (!does_threads) break;
     run(fmt::format("fsync of 4 KiB, {} thread{}", threads, threads == 1 ? "" : "s"),
         [&](Peer& peer) { return fsyncs(peer, threads, seconds); });
+  }
+  for (const unsigned threads : {1u, 2u}) {
+    if (!does_threads) break;
+    run(fmt::format("beside each other, {} thread{}", threads, threads == 1 ? "" : "s"),
+        [&](Peer& peer) { return beside(peer, threads, seconds); });
   }
   run("sequential, 1 GiB", [](Peer& peer) { return sequential(peer); });
   run("small, 50,000 files", [](Peer& peer) { return small_files(peer); });
@@ -135,7 +174,7 @@ void one_turn(const std::string& name, const PeerMaker& make, double seconds, bo
 
 void print(const Figures& figures) {
   for (const auto& [task, by_name] : figures) {
-    const bool is_rate = task.starts_with("fsync");
+    const bool is_rate = task.starts_with("fsync") || task.starts_with("beside");
     fmt::print("{}\n", task);
     for (const auto& [name, all] : by_name) {
       std::vector<Figure> sorted = all;
@@ -161,16 +200,22 @@ int main(int argument_count, char** arguments) {
   const std::filesystem::path folder = argument_count > 3 ? arguments[3] : ".";
   Figures figures;
   for (int turn = 0; turn < turns; ++turn) {
-    one_turn(
-        "powercut", [&] { return powercut_peer(folder); }, seconds, true, figures);
-    one_turn(
-        "linux data=journal", [&] { return linux_peer(folder, "data=journal"); }, seconds, true,
-        figures);
-    one_turn(
-        "linux data=ordered", [&] { return linux_peer(folder, "data=ordered"); }, seconds, true,
-        figures);
-    one_turn(
-        "fuse2fs", [&] { return fuse2fs_peer(folder); }, seconds, false, figures);
+    const auto turn_of = [&](const std::string& name, const PeerMaker& make, bool does_threads) {
+      one_turn(name, make, seconds, does_threads, figures);
+    };
+    turn_of(
+        "powercut", [&] { return powercut_peer(folder, Waits::kTwice); }, true);
+    turn_of(
+        "powercut, waits once", [&] { return powercut_peer(folder, Waits::kOnce); }, true);
+    for (const std::string mode : {"data=journal", "data=ordered"}) {
+      turn_of(
+          "linux " + mode, [&] { return linux_peer(folder, mode, Waits::kTwice); }, true);
+    }
+    turn_of(
+        "linux data=journal, async",
+        [&] { return linux_peer(folder, "data=journal", Waits::kOnce); }, true);
+    turn_of(
+        "fuse2fs", [&] { return fuse2fs_peer(folder); }, false);
   }
   print(figures);
   return 0;

@@ -26,12 +26,13 @@ using testing::run_shell;
 // An image that goes with its object.
 class ImageFile {
  public:
-  explicit ImageFile(const files::path& folder)
+  explicit ImageFile(const files::path& folder, Waits waits = Waits::kTwice)
       : path_(folder / fmt::format("engine_bench-{}.img", ::getpid())) {
     files::remove(path_);
     const auto made = run_shell(fmt::format(
-        "truncate -s 3G {0} && mke2fs -q -F -t ext4 -J size=64 -E lazy_itable_init=0,nodiscard {0}",
-        path_.string()));
+        "truncate -s 3G {0} && mke2fs -q -F -t ext4 {1} -J size=64 -E lazy_itable_init=0,nodiscard "
+        "{0}",
+        path_.string(), waits == Waits::kOnce ? "-O ^metadata_csum" : ""));
     CHECK(made.status == 0, "mke2fs is needed");
   }
   ~ImageFile() { files::remove(path_); }
@@ -85,11 +86,12 @@ class FolderPeer : public Peer {
 
 class LinuxPeer final : public FolderPeer {
  public:
-  LinuxPeer(const files::path& folder, const std::string& options)
-      : FolderPeer(folder / fmt::format("engine_bench-{}.mnt", ::getpid())), image_(folder) {
+  LinuxPeer(const files::path& folder, const std::string& options, Waits waits)
+      : FolderPeer(folder / fmt::format("engine_bench-{}.mnt", ::getpid())), image_(folder, waits) {
     backing_ = Fd(::open(image_.path().c_str(), O_RDWR | O_CLOEXEC));
     loop_.emplace(LoopDevice::attach(backing_, {.name = "engine_bench"}).value());
-    const std::string all = "errors=remount-ro," + options;
+    const std::string all =
+        "errors=remount-ro," + options + (waits == Waits::kOnce ? ",journal_async_commit" : "");
     CHECK(::mount(loop_->path().c_str(), folder_.c_str(), "ext4", 0, all.c_str()) == 0,
           "the peer cannot be mounted");
   }
@@ -166,12 +168,14 @@ class PowercutFile final : public PeerFile {
 
 class PowercutPeer final : public Peer {
  public:
-  explicit PowercutPeer(const files::path& folder)
-      : image_(folder),
+  PowercutPeer(const files::path& folder, Waits waits)
+      : image_(folder, waits),
         file_(File::open(image_.path(), File::Access::kExclusive).value()),
         store_(file_),
         device_(store_),
-        volume_(fs::Volume::open(device_, clock_, wall_clock_).value()) {}
+        volume_(
+            fs::Volume::open(device_, clock_, wall_clock_, {.waits_once = waits == Waits::kOnce})
+                .value()) {}
   ~PowercutPeer() override { volume_.close().value(); }
   std::unique_ptr<PeerFile> create(const std::string& path) override {
     return std::make_unique<PowercutFile>(
@@ -193,13 +197,14 @@ class PowercutPeer final : public Peer {
 
 }  // namespace
 
-std::unique_ptr<Peer> powercut_peer(const files::path& folder) {
-  return std::make_unique<PowercutPeer>(folder);
+std::unique_ptr<Peer> powercut_peer(const files::path& folder, Waits waits) {
+  return std::make_unique<PowercutPeer>(folder, waits);
 }
 
-std::unique_ptr<Peer> linux_peer(const files::path& folder, const std::string& options) {
+std::unique_ptr<Peer> linux_peer(const files::path& folder, const std::string& options,
+                                 Waits waits) {
   if (::geteuid() != 0) return nullptr;
-  return std::make_unique<LinuxPeer>(folder, options);
+  return std::make_unique<LinuxPeer>(folder, options, waits);
 }
 
 std::unique_ptr<Peer> fuse2fs_peer(const files::path& folder) {

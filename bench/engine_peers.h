@@ -29,10 +29,15 @@ class Peer {
 
 using PeerMaker = std::function<std::unique_ptr<Peer>()>;
 
+// How a contestant commits: with a flush before the commit block, or all at once (async_commit, on
+// a file system without metadata_csum).
+enum class Waits : std::uint8_t { kTwice, kOnce };
+
 // Each on a new file system of 3 GiB in a new file in `folder`, which is removed at the end; null
 // where it is not to be had.
-std::unique_ptr<Peer> powercut_peer(const std::filesystem::path& folder);
-std::unique_ptr<Peer> linux_peer(const std::filesystem::path& folder, const std::string& options);
+std::unique_ptr<Peer> powercut_peer(const std::filesystem::path& folder, Waits waits);
+std::unique_ptr<Peer> linux_peer(const std::filesystem::path& folder, const std::string& options,
+                                 Waits waits);
 std::unique_ptr<Peer> fuse2fs_peer(const std::filesystem::path& folder);
 
 }  // namespace powercut::bench

@@ -60,6 +60,11 @@ struct VolumeOptions {
   Nanoseconds commit_interval = std::chrono::seconds(5);
   // Each journal block's checksum once more just before it is written.
   bool verifies_before_write = false;
+  // One flush for a commit instead of two: what was written with it, and its end, are in flight
+  // together, and a checksum over both tells whether all arrived (jbd2: async_commit).  Only for a
+  // file system without metadata_csum (kUnsupported): the checksums of the others' journals do not
+  // tell a power cut from damage then.
+  bool waits_once = false;
   std::uint64_t cache_bytes = std::uint64_t{256} << 20;
   // Where the file system begins in the image (a partition), bytes.
   std::uint64_t offset = 0;
@@ -167,8 +172,10 @@ class [[nodiscard]] AtomicSection {
 
  private:
   friend class Volume;
-  explicit AtomicSection(std::unique_ptr<Section> section);
+  AtomicSection(std::unique_ptr<Section> section, std::shared_ptr<VolumeBody> volume);
+  void finish();
   std::unique_ptr<Section> section_;
+  std::shared_ptr<VolumeBody> volume_;
 };
 
 class Volume {

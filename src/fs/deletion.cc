@@ -73,6 +73,20 @@ Result<bool> delete_if_unused(Core& core, const NodeRef& node) {
   return true;
 }
 
+Result<void> delete_now_or_later(Core& core, const NodeRef& node) {
+  const auto deleted = delete_if_unused(core, node);
+  if (deleted) return {};
+  core.orphans->put_off(node);
+  if (deleted.error().code == Errc::kLimit) return {};
+  return Failure{deleted.error()};
+}
+
+void finish_deletions(Core& core) {
+  for (const NodeRef& node : core.orphans->take_put_off()) {
+    ignore_error(delete_now_or_later(core, node), "it stays an orphan, for the next mount");
+  }
+}
+
 Result<void> finish_truncate(Core& core, Node& node) {
   ExclusiveLock lock(node.lock);
   const std::uint64_t blocks =

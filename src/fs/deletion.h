@@ -21,6 +21,12 @@ Result<void> check_can_be_deleted(Core& core, const Node& node) REQUIRES_SHARED(
 // Errors: damage, and those of the device: it stays an orphan.
 Result<bool> delete_if_unused(Core& core, const NodeRef& node);
 
+// The same, and what cannot be deleted here is left to finish_deletions(): in an atomic section it
+// may take more than is left of that (no error), or the device may fail.
+Result<void> delete_now_or_later(Core& core, const NodeRef& node);
+// Tries once more what could not be deleted: after a section, and before an unmount.
+void finish_deletions(Core& core);
+
 // An orphan with links: gives up what lies behind its size, and is no orphan any more.
 Result<void> finish_truncate(Core& core, Node& node) EXCLUDES(node.lock);
 

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/trace.h"
+#include "fs/deletion.h"
 #include "fs/journal_place.h"
 #include "fs/mount_checks.h"
 
@@ -172,6 +173,7 @@ Result<void> Mounted::close() {
   CHECK(!is_closed_, "a file system is unmounted once");
   is_closed_ = true;
   if (is_read_only()) return {};
+  finish_deletions(core_);
   TRY(orphans_->set_present(false));
   TRY(journal_->close());
   return write_superblock([&](Superblock& superblock) {

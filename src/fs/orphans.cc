@@ -1,6 +1,7 @@
 #include "fs/orphans.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/trace.h"
 #include "fs/deletion.h"
@@ -181,6 +182,16 @@ void Orphans::set_next(Handle& handle, const Listed& listed, std::uint32_t next)
 bool Orphans::has(InodeNo number) const {
   Lock lock(mutex_);
   return listed_.contains(number.value()) || in_file_.contains(number.value());
+}
+
+void Orphans::put_off(const NodeRef& node) {
+  Lock lock(mutex_);
+  put_off_.push_back(node);
+}
+
+std::vector<NodeRef> Orphans::take_put_off() {
+  Lock lock(mutex_);
+  return std::exchange(put_off_, {});
 }
 
 std::size_t Orphans::count() const {

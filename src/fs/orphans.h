@@ -44,6 +44,9 @@ class Orphans {
   // The same; nothing happens if it is none.
   void remove(Handle& handle, Node& node) REQUIRES(node.lock) EXCLUDES(mutex_);
   bool has(InodeNo number) const EXCLUDES(mutex_);
+  // One without links that could not be deleted; all of these, once.
+  void put_off(const NodeRef& node) EXCLUDES(mutex_);
+  std::vector<NodeRef> take_put_off() EXCLUDES(mutex_);
   std::size_t count() const EXCLUDES(mutex_);
   // All of them, those of the list first, the newest first.
   std::vector<NodeRef> all() const EXCLUDES(mutex_);
@@ -84,6 +87,7 @@ class Orphans {
   std::unordered_map<std::uint32_t, Listed> listed_ GUARDED_BY(mutex_);
   std::vector<Slots> file_ GUARDED_BY(mutex_);
   std::unordered_map<std::uint32_t, InFile> in_file_ GUARDED_BY(mutex_);
+  std::vector<NodeRef> put_off_ GUARDED_BY(mutex_);
 };
 
 // Finishes at a mount what orphans were left: those without links are deleted, the others truncated

@@ -66,7 +66,7 @@ Result<void> remove(Core& core, Node& directory, std::string_view name, What wha
     const NodeRef node = TRY(node_of_name(core, directory, name));
     if (node.get() == &directory) return fail(Errc::kInvalid, "name: the directory itself");
     if (!TRY(remove_locked(core, directory, name, *node, what))) continue;
-    ignore_error(delete_if_unused(core, node), "it stays an orphan, for the next mount");
+    ignore_error(delete_now_or_later(core, node), "it stays an orphan, for the next mount");
     return {};
   }
   return always_changing(directory);

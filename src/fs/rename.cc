@@ -308,7 +308,7 @@ Result<void> rename(Core& core, RenamePlace from, RenamePlace to, RenameHow how)
     TRY(rename_in_tree(core, from, to, how, replaced));
   }
   if (replaced) {
-    ignore_error(delete_if_unused(core, replaced), "it stays an orphan, for the next mount");
+    ignore_error(delete_now_or_later(core, replaced), "it stays an orphan, for the next mount");
   }
   return {};
 }

@@ -117,8 +117,7 @@ Result<void> close_node(Core& core, const NodeRef& node) {
     SharedLock lock(node->lock);
     if (node->inode.links != 0) return {};
   }
-  TRY(delete_if_unused(core, node));
-  return {};
+  return delete_now_or_later(core, node);
 }
 
 Status status_of(const Core& core, Node& node) {

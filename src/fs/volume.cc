@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "fs/deletion.h"
 #include "fs/file.h"
 #include "fs/operations.h"
 #include "fs/path.h"
@@ -163,11 +164,23 @@ Result<FileStatus> File::status() const {
 
 // ---- AtomicSection
 
-AtomicSection::AtomicSection(std::unique_ptr<Section> section) : section_(std::move(section)) {}
+AtomicSection::AtomicSection(std::unique_ptr<Section> section, std::shared_ptr<VolumeBody> volume)
+    : section_(std::move(section)), volume_(std::move(volume)) {}
 AtomicSection::AtomicSection(AtomicSection&&) noexcept = default;
-AtomicSection::~AtomicSection() = default;
+AtomicSection::~AtomicSection() {
+  if (section_ == nullptr) return;
+  section_.reset();
+  finish();
+}
 Result<void> AtomicSection::end() {
-  return section_->end();
+  const auto ended = section_->end();
+  finish();
+  return ended;
+}
+// What was removed in it may have been too large to be deleted in it.
+void AtomicSection::finish() {
+  const auto core = volume_->core();
+  if (core) finish_deletions(**core);
 }
 
 // ---- Volume
@@ -199,7 +212,7 @@ Result<AtomicSection> Volume::begin_section(std::uint32_t blocks) {
   if (core.journal == nullptr) return fail(Errc::kReadOnly, "volume: opened read-only");
   const Credits most = core.journal->credits_max();
   const Credits reserve = blocks == 0 ? most : Credits(blocks);
-  return AtomicSection(std::make_unique<Section>(TRY(core.journal->begin_section(reserve))));
+  return AtomicSection(std::make_unique<Section>(TRY(core.journal->begin_section(reserve))), body_);
 }
 
 std::uint64_t Volume::write_bytes_max() const {

@@ -48,6 +48,7 @@ Result<void> VolumeBody::mount(BlockDevice& device, const Clock& clock, const Wa
   mount.buffer_bytes_max = options.cache_bytes;
   mount.journal.commit_interval = options.commit_interval;
   mount.journal.verify_before_write = options.verifies_before_write;
+  mount.journal.single_wait = options.waits_once;
   mounted_ = TRY(Mounted::open(device, clock, wall_clock, mount));
   return {};
 }

@@ -93,6 +93,29 @@ TEST_F(VolumeTest, AFileWithoutANameStaysUntilItIsClosed) {
   EXPECT_EQ(again.space().free_blocks, free);
 }
 
+// The removal fits such a section and what follows it does not, for some sizes of it.
+TEST_F(VolumeTest, WhatASectionHasNoRoomToDeleteIsDeletedAfterIt) {
+  const std::uint64_t free = volume_->space().free_blocks;
+  int removed = 0, refused = 0;
+  for (std::uint32_t blocks = 1; blocks < 40; ++blocks) {
+    write("/gone", std::string(50'000, 'g'));
+    AtomicSection section = volume_->begin_section(blocks).value();
+    const auto outcome = volume_->remove("/gone");
+    ASSERT_TRUE(section.end());
+    ++(outcome ? removed : refused);
+    if (outcome) {
+      EXPECT_EQ(volume_->space().free_blocks, free) << blocks;
+    } else {
+      EXPECT_EQ(outcome.error().code, Errc::kLimit);
+    }
+  }
+  EXPECT_GT(removed, 0);
+  EXPECT_GT(refused, 0);
+  ASSERT_TRUE(volume_->close());
+  Volume again = open(*device_);
+  EXPECT_EQ(again.space().free_blocks, free);
+}
+
 TEST_F(VolumeTest, AfterCloseTheImageIsClean) {
   ASSERT_TRUE(volume_->make_directory("/d"));
   for (int i = 0; i < 300; ++i) write("/d/" + std::to_string(i), std::to_string(i));

@@ -30,6 +30,8 @@ constexpr std::array kLinuxForms = {
     Form{"Blocks4kLinux", "-b 4096 -N 1024 -J size=4", "16M"},
     Form{"OrphanFileLinux", "-b 1024 -N 1024 -J size=4 -O orphan_file,metadata_csum_seed", "12M"},
     Form{"NoChecksumsLinux", "-b 2048 -N 1024 -J size=4 -I 128 -O ^metadata_csum,^64bit", "12M"},
+    Form{"SingleWaitLinux", "-b 1024 -N 1024 -J size=4 -O ^metadata_csum", "12M", 512, 150'000, 0,
+         true},
 };
 
 // An image in a folder, mounted by the kernel.

@@ -44,6 +44,7 @@ struct Form {
   std::uint32_t atomic_bytes = 4096;  // of the disk
   std::uint64_t size_max = 150'000;   // of a file that is written, bytes
   std::uint64_t leaves_free = 0;      // blocks, when a run begins; 0: all
+  bool single_wait = false;           // of the journal
 };
 // Made by mke2fs, once for a program.
 const std::vector<std::uint8_t>& image_of(const Form& form);

@@ -53,8 +53,8 @@ rc::Gen<std::vector<Operation>> sequences() {
   };
 }
 
-// A disk with sectors of 512 bytes could tear the superblock, whose checksum then is wrong: Linux
-// refuses such a mount, too, and e2fsck goes on with a backup.
+// A disk with sectors of 512 bytes could tear the superblock, whose checksum, if it has one, then
+// is wrong: Linux refuses such a mount, too, and e2fsck goes on with a backup.
 constexpr std::array kForms = {
     Form{"Blocks4k", "-b 4096 -N 256", "12M", 1024, 500'000},
     Form{"Blocks1k", "-b 1024 -N 128 -J size=1", "6M", 1024},
@@ -63,6 +63,7 @@ constexpr std::array kForms = {
     Form{"Plain", "-b 1024 -N 256 -J size=1 -O ^dir_index,^metadata_csum,^64bit,^flex_bg,uninit_bg",
          "8M"},
     Form{"Full", "-b 1024 -N 48 -J size=1", "2100K", 4096, 300'000, 40},
+    Form{"SingleWait", "-b 1024 -N 256 -J size=1 -O ^metadata_csum", "8M", 512, 150'000, 0, true},
 };
 
 // So that no two see the same sequences.

@@ -33,15 +33,16 @@ Result<void> check_fits_section(const Core& core, std::uint64_t credits) {
               credits);
 }
 
-// What taking away [from, to) costs at most, over all its transactions.
+// What taking away [from, to) costs at most, over all its transactions.  Reads that part of the
+// tree: its damage and its errors are met before anything is changed.
 Result<std::uint64_t> removal_credits(const Core& core, const Node& node, FileBlock from,
                                       FileBlock to) REQUIRES_SHARED(node.lock) {
   std::uint64_t steps = 1;
-  while (from < to) {
-    const MappedRun run = TRY(find_run(core, node, from));
-    if (run.kind != MappedRun::Kind::kHole) steps += 2 + run.count / core.shape.blocks_per_group;
-    from = from + run.count;
-  }
+  TRY(for_each_run(core, node, from, [&](const MappedRun& run) {
+    if (run.file >= to) return false;
+    steps += 2 + std::min(run.count, to - run.file) / core.shape.blocks_per_group;
+    return true;
+  }));
   constexpr std::uint64_t kTails = 2;
   return kTails + kStoreCredits.value() + Orphans::kCredits.value() +
          steps * remove_credits(node).value();

@@ -7,8 +7,8 @@ include(GNUInstallDirs)
 # installed, "powercut/base/..." with POWERCUT_CHECK and POWERCUT_TRY: other people have names of
 # their own.
 set(PUBLIC_HEADERS
-  include/powercut/volume.h src/base/bytes.h src/base/check.h src/base/clock.h src/base/result.h
-  src/base/units.h src/block/block_device.h)
+  include/powercut/volume.h src/base/bytes.h src/base/check.h src/base/clock.h
+  src/base/file_kind.h src/base/result.h src/base/units.h src/block/block_device.h)
 foreach(HEADER ${PUBLIC_HEADERS})
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${HEADER})
   string(REGEX REPLACE "^(include/powercut|src)/" "" PLACE ${HEADER})

@@ -39,6 +39,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/file_kind.h"
 #include "base/result.h"
 #include "base/units.h"
 
@@ -70,15 +71,7 @@ struct VolumeOptions {
   std::uint64_t offset = 0;
 };
 
-enum class FileKind : std::uint8_t {
-  kRegular,
-  kDirectory,
-  kSymlink,
-  kFifo,
-  kSocket,
-  kCharacterDevice,
-  kBlockDevice,
-};
+using powercut::FileKind;
 
 // Seconds and nanoseconds since 1970.
 struct Time {

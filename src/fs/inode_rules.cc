@@ -1,6 +1,7 @@
 #include "fs/inode_rules.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/stored_int.h"
 #include "format/ext4_disk.h"
@@ -51,6 +52,14 @@ std::uint8_t file_type_of(const Superblock& shape, InodeType type) {
     case InodeType::kNone: return 0;
   }
   return 0;
+}
+
+InodeType type_of_file_type(std::uint8_t file_type) {
+  constexpr std::array kTypes = {InodeType::kNone,        InodeType::kRegular,
+                                 InodeType::kDirectory,   InodeType::kCharacterDevice,
+                                 InodeType::kBlockDevice, InodeType::kFifo,
+                                 InodeType::kSocket,      InodeType::kSymlink};
+  return file_type < kTypes.size() ? kTypes[file_type] : InodeType::kNone;
 }
 
 Result<void> check_changeable_directory(const Node& directory, bool takes_away) {

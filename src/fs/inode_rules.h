@@ -15,6 +15,8 @@ inline constexpr std::uint16_t kPermissionBits = 07777;
 
 // As directories say it; 0 without the filetype feature.
 std::uint8_t file_type_of(const Superblock& shape, InodeType type);
+// kNone: a directory does not say it.
+InodeType type_of_file_type(std::uint8_t file_type);
 
 // Whether names in it may be changed.  Errors: kNotDirectory; kNotFound: it was removed;
 // kNotPermitted: immutable, or append only and `takes_away`.

@@ -4,6 +4,7 @@
 
 #include "fs/deletion.h"
 #include "fs/file.h"
+#include "fs/inode_rules.h"
 #include "fs/operations.h"
 #include "fs/path.h"
 #include "fs/volume_body.h"
@@ -320,11 +321,14 @@ Result<void> Volume::list(std::string_view path,
     for (const ListedName& name : names) {
       cookie = name.next_cookie;
       if (name.name == "." || name.name == "..") continue;
-      const auto node = core.nodes->get(name.inode);
-      if (!node && node.error().code == Errc::kNotFound) continue;  // removed meanwhile
-      if (!node) return Failure{node.error()};
-      const FileKind kind = kind_of(status_of(core, **node).inode.type());
-      if (!visit({name.name, name.inode.value(), kind})) return {};
+      InodeType type = type_of_file_type(name.file_type);
+      if (type == InodeType::kNone) {
+        const auto node = core.nodes->get(name.inode);
+        if (!node && node.error().code == Errc::kNotFound) continue;  // removed meanwhile
+        if (!node) return Failure{node.error()};
+        type = status_of(core, **node).inode.type();
+      }
+      if (!visit({name.name, name.inode.value(), kind_of(type)})) return {};
     }
   }
   return {};

@@ -19,15 +19,15 @@ constexpr std::size_t kHostPieceBytes = std::size_t{1} << 20;
 constexpr std::size_t kXattrListMax = 64 * 1024;
 constexpr int kHostDepthMax = 256;
 
-HostKind host_kind_of(mode_t mode) {
+FileKind host_kind_of(mode_t mode) {
   switch (mode & S_IFMT) {
-    case S_IFDIR: return HostKind::kDirectory;
-    case S_IFLNK: return HostKind::kSymlink;
-    case S_IFIFO: return HostKind::kFifo;
-    case S_IFSOCK: return HostKind::kSocket;
-    case S_IFCHR: return HostKind::kCharacterDevice;
-    case S_IFBLK: return HostKind::kBlockDevice;
-    default: return HostKind::kRegular;
+    case S_IFDIR: return FileKind::kDirectory;
+    case S_IFLNK: return FileKind::kSymlink;
+    case S_IFIFO: return FileKind::kFifo;
+    case S_IFSOCK: return FileKind::kSocket;
+    case S_IFCHR: return FileKind::kCharacterDevice;
+    case S_IFBLK: return FileKind::kBlockDevice;
+    default: return FileKind::kRegular;
   }
 }
 
@@ -70,7 +70,7 @@ Result<HostEntry> look_at(const files::path& top, const std::string& below) {
   entry.minor = minor(status.st_rdev);
   entry.accessed = host_time_of(status.st_atim);
   entry.modified = host_time_of(status.st_mtim);
-  if (entry.kind == HostKind::kSymlink) {
+  if (entry.kind == FileKind::kSymlink) {
     std::vector<char> target(PATH_MAX);
     const ssize_t length = ::readlink(path.c_str(), target.data(), target.size());
     if (length < 0) return os_failure("readlink", path.string(), errno);
@@ -92,7 +92,7 @@ class HostWalk {
       return {};
     }
     TRY(visit_.entry(*entry));
-    return entry->kind == HostKind::kDirectory ? children(below, depth) : Result<void>{};
+    return entry->kind == FileKind::kDirectory ? children(below, depth) : Result<void>{};
   }
 
  private:

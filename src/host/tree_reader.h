@@ -14,19 +14,9 @@
 
 namespace powercut {
 
-enum class HostKind : std::uint8_t {
-  kRegular,
-  kDirectory,
-  kSymlink,
-  kFifo,
-  kSocket,
-  kCharacterDevice,
-  kBlockDevice,
-};
-
 struct HostEntry {
   std::string path;  // below the top, "a/b"; empty: the top itself
-  HostKind kind = HostKind::kRegular;
+  FileKind kind = FileKind::kRegular;
   std::uint32_t mode = 0;  // the lower 12 bits of st_mode
   std::uint32_t uid = 0, gid = 0;
   std::uint64_t size = 0;  // bytes

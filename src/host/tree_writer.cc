@@ -109,14 +109,15 @@ AttributeRefusals apply_to_open(int fd, const HostAttributes& attributes) {
   return refusals;
 }
 
-mode_t type_of(SpecialKind kind) {
+mode_t type_of(FileKind kind) {
   switch (kind) {
-    case SpecialKind::kFifo: return S_IFIFO;
-    case SpecialKind::kSocket: return S_IFSOCK;
-    case SpecialKind::kCharacterDevice: return S_IFCHR;
-    case SpecialKind::kBlockDevice: return S_IFBLK;
+    case FileKind::kFifo: return S_IFIFO;
+    case FileKind::kSocket: return S_IFSOCK;
+    case FileKind::kCharacterDevice: return S_IFCHR;
+    case FileKind::kBlockDevice: return S_IFBLK;
+    default: CHECK(false, "special: a fifo, a socket or a device");
   }
-  return S_IFIFO;
+  return 0;
 }
 
 bool is_same(const struct stat& status, dev_t device, ino_t inode) {

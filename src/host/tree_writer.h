@@ -24,6 +24,7 @@
 
 #include <sys/types.h>
 
+#include "base/file_kind.h"
 #include "base/units.h"
 #include "host/file.h"
 
@@ -64,8 +65,6 @@ struct MadeName {
   dev_t device = 0;
   ino_t inode = 0;
 };
-
-enum class SpecialKind : std::uint8_t { kFifo, kSocket, kCharacterDevice, kBlockDevice };
 
 class TreeWriter;
 
@@ -110,10 +109,10 @@ class TreeWriter {
   Result<TreeFile> make_file(const std::string& name, std::uint64_t size_bytes);
   Result<AttributeRefusals> make_symlink(const std::string& name, const std::string& target,
                                          const HostAttributes& attributes);
-  // `major` and `minor` are for devices.  Errors: kReadOnly with EPERM in `where`: devices need
-  // privileges.
+  // A fifo, a socket or a device (CHECK).  `major` and `minor` are for devices.  Errors: kReadOnly
+  // with EPERM in `where`: devices need privileges.
   struct Special {
-    SpecialKind kind = SpecialKind::kFifo;
+    FileKind kind = FileKind::kFifo;
     std::uint32_t major = 0, minor = 0;
   };
   Result<AttributeRefusals> make_special(const std::string& name, const Special& special,

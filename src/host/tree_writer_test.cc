@@ -63,8 +63,8 @@ TEST(TreeWriter, WhatIsMadeIsAsItWasAsked) {
     EXPECT_TRUE(file->finish(plain(0640)).empty());
   }
   EXPECT_TRUE(writer->make_symlink("link", "../nowhere", plain(0777)));
-  EXPECT_TRUE(writer->make_special("fifo", {SpecialKind::kFifo}, plain(0622)));
-  EXPECT_TRUE(writer->make_special("socket", {SpecialKind::kSocket}, plain(0600)));
+  EXPECT_TRUE(writer->make_special("fifo", {FileKind::kFifo}, plain(0622)));
+  EXPECT_TRUE(writer->make_special("socket", {FileKind::kSocket}, plain(0600)));
   EXPECT_EQ(status_of(top / "a").st_mode & 07777u, 0700u) << "before it is left";
   EXPECT_EQ(writer->depth(), 1u);
   ASSERT_TRUE(writer->leave(plain(01755)));
@@ -120,7 +120,7 @@ TEST(TreeWriter, NamesThatNoDirectoryCanHaveAreRefused) {
     EXPECT_FALSE(writer->enter(name)) << name;
     EXPECT_FALSE(writer->make_file(name, 0)) << name;
     EXPECT_FALSE(writer->make_symlink(name, "x", plain(0777))) << name;
-    EXPECT_FALSE(writer->make_special(name, {SpecialKind::kFifo}, plain(0600))) << name;
+    EXPECT_FALSE(writer->make_special(name, {FileKind::kFifo}, plain(0600))) << name;
     EXPECT_FALSE(writer->make_link(name, *made)) << name;
   }
   EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), {}), 1);
@@ -145,7 +145,7 @@ TEST(TreeWriter, WhatIsThereIsNeverFollowedOrChanged) {
     ASSERT_FALSE(file) << name;
     EXPECT_EQ(file.error().code, Errc::kExists) << name;
     EXPECT_FALSE(writer->make_symlink(name, "x", plain(0777))) << name;
-    EXPECT_FALSE(writer->make_special(name, {SpecialKind::kFifo}, plain(0600))) << name;
+    EXPECT_FALSE(writer->make_special(name, {FileKind::kFifo}, plain(0600))) << name;
   }
   EXPECT_EQ(writer->depth(), 0u);
   EXPECT_EQ(text_of(folder / "victim" / "file"), "precious");
@@ -290,7 +290,7 @@ TEST(TreeWriter, OwnersAndDevicesNeedRoot) {
       if (!file) return 3;
       const bool is_owner_refused = !file->finish(attributes).empty();
       const auto device =
-          writer->make_special("null", {SpecialKind::kCharacterDevice, 1, 3}, attributes);
+          writer->make_special("null", {FileKind::kCharacterDevice, 1, 3}, attributes);
       const bool is_device_refused =
           !device && device.error().where == EPERM && !ends_all_writing(device.error());
       if (!writer->make_symlink("link", "x", attributes)) return 4;

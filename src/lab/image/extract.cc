@@ -244,10 +244,10 @@ class Extraction final : public TreeVisitor {
   Result<bool> make_special(const std::string& path, const std::string& name, InodeNo number,
                             const Inode& inode) {
     TreeWriter::Special special;
-    special.kind = inode.is(InodeType::kFifo)              ? SpecialKind::kFifo
-                   : inode.is(InodeType::kSocket)          ? SpecialKind::kSocket
-                   : inode.is(InodeType::kCharacterDevice) ? SpecialKind::kCharacterDevice
-                                                           : SpecialKind::kBlockDevice;
+    special.kind = inode.is(InodeType::kFifo)              ? FileKind::kFifo
+                   : inode.is(InodeType::kSocket)          ? FileKind::kSocket
+                   : inode.is(InodeType::kCharacterDevice) ? FileKind::kCharacterDevice
+                                                           : FileKind::kBlockDevice;
     if (is_device(inode)) {
       const DeviceNumbers numbers = device_numbers(inode);
       special.major = numbers.major;

@@ -36,7 +36,7 @@ Result<std::string> into_folder(const fs::Volume& volume, const std::string& pat
   if (!status)
     return status.error().code == Errc::kNotFound ? Result<std::string>{path}
                                                   : Failure{status.error()};
-  return status->kind == fs::FileKind::kDirectory ? joined_path(path, name) : path;
+  return status->kind == FileKind::kDirectory ? joined_path(path, name) : path;
 }
 
 Result<std::uint64_t> number(const std::string& text, int base) {
@@ -85,19 +85,17 @@ class Import {
 
   Result<void> make(const HostEntry& entry, const std::string& path) {
     const auto linked = names_.find({entry.device, entry.inode});
-    if (linked != names_.end() && entry.kind != HostKind::kDirectory) {
+    if (linked != names_.end() && entry.kind != FileKind::kDirectory) {
       return volume_.make_link(linked->second, path);
     }
     switch (entry.kind) {
-      case HostKind::kDirectory: TRY(make_folder(path, entry.mode)); break;
-      case HostKind::kSymlink: TRY(volume_.make_symlink(path, entry.target)); break;
-      case HostKind::kRegular: TRY(copy(entry, path)); break;
-      case HostKind::kFifo: TRY(node(entry, path, fs::FileKind::kFifo)); break;
-      case HostKind::kSocket: TRY(node(entry, path, fs::FileKind::kSocket)); break;
-      case HostKind::kCharacterDevice:
-        TRY(node(entry, path, fs::FileKind::kCharacterDevice));
-        break;
-      case HostKind::kBlockDevice: TRY(node(entry, path, fs::FileKind::kBlockDevice)); break;
+      case FileKind::kDirectory: TRY(make_folder(path, entry.mode)); break;
+      case FileKind::kSymlink: TRY(volume_.make_symlink(path, entry.target)); break;
+      case FileKind::kRegular: TRY(copy(entry, path)); break;
+      case FileKind::kFifo:
+      case FileKind::kSocket:
+      case FileKind::kCharacterDevice:
+      case FileKind::kBlockDevice: TRY(node(entry, path)); break;
     }
     if (entry.links > 1) names_.emplace(std::pair{entry.device, entry.inode}, path);
     return attributes(entry, path);
@@ -105,12 +103,12 @@ class Import {
 
   Result<void> make_folder(const std::string& path, std::uint32_t mode) {
     const auto there = volume_.status(path);
-    if (there && there->kind == fs::FileKind::kDirectory) return {};
+    if (there && there->kind == FileKind::kDirectory) return {};
     return volume_.make_directory(path, mode);
   }
 
-  Result<void> node(const HostEntry& entry, const std::string& path, fs::FileKind kind) {
-    return volume_.make_node(path, kind, entry.mode, entry.major, entry.minor);
+  Result<void> node(const HostEntry& entry, const std::string& path) {
+    return volume_.make_node(path, entry.kind, entry.mode, entry.major, entry.minor);
   }
 
   Result<void> copy(const HostEntry& entry, const std::string& path) {
@@ -133,7 +131,7 @@ class Import {
       if (!set && is_the_end(set.error())) return set;
       if (!set) context_.trouble(path + ": " + xattr.name, set.error());
     }
-    if (entry.kind != HostKind::kSymlink) TRY(volume_.set_mode(path, entry.mode));
+    if (entry.kind != FileKind::kSymlink) TRY(volume_.set_mode(path, entry.mode));
     return volume_.set_times(path, time_of(entry.accessed), time_of(entry.modified));
   }
 
@@ -165,7 +163,7 @@ Result<void> put(fs::Volume& volume, const Words& words, const ChangeContext& co
   std::size_t entries = 0;
   const auto copied = walk_host_tree(
       from, {[&](const HostEntry& entry) -> Result<void> {
-               if (entry.kind == HostKind::kDirectory) {
+               if (entry.kind == FileKind::kDirectory) {
                  return fail_with(Errc::kInvalid, "a folder: use import", from.string());
                }
                ++entries;
@@ -189,7 +187,7 @@ Result<void> remove_tree(fs::Volume& volume, const std::string& path, const Chan
   }
   const fs::FileStatus status = TRY(volume.status(path));
   ++progress.files;
-  if (status.kind != fs::FileKind::kDirectory) return volume.remove(path);
+  if (status.kind != FileKind::kDirectory) return volume.remove(path);
   std::vector<std::string> names;
   TRY(volume.list(path, [&](const fs::ListedEntry& entry) {
     names.push_back(entry.name);
@@ -282,7 +280,7 @@ Result<void> ls(fs::Volume& volume, const Words& words, const ChangeContext& con
   const std::string path = words.words.empty() ? "/" : words.words[0];
   std::vector<std::string> names;
   TRY(volume.list(path, [&](const fs::ListedEntry& entry) {
-    names.push_back(entry.name + (entry.kind == fs::FileKind::kDirectory ? "/" : ""));
+    names.push_back(entry.name + (entry.kind == FileKind::kDirectory ? "/" : ""));
     return true;
   }));
   std::ranges::sort(names);

@@ -16,6 +16,7 @@ const char* lock_rank_name(LockRank rank) noexcept {
     case LockRank::kBuffer: return "kBuffer";
     case LockRank::kJournalState: return "kJournalState";
     case LockRank::kBufferTable: return "kBufferTable";
+    case LockRank::kDamage: return "kDamage";
     case LockRank::kLogBuffer: return "kLogBuffer";
     case LockRank::kPageTable: return "kPageTable";
     case LockRank::kRecorder: return "kRecorder";

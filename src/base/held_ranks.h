@@ -26,6 +26,7 @@ enum class LockRank : int {
   kBuffer = 9,         // buffer: the content of a block
   kJournalState = 10,  // journal: transactions, their states and lists
   kBufferTable = 12,   // buffer: which blocks are in memory
+  kDamage = 13,        // fs: what damage was met
   kLogBuffer = 14,     // journal: blocks on their way to the log
   kPageTable = 16,     // cache: pages, their marks and mappings
   kRecorder = 20,      // lab/record: one order over all requests of a disk, and its observers

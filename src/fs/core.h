@@ -19,6 +19,7 @@
 #include "base/wall_clock.h"
 #include "buffer/buffer_cache.h"
 #include "format/ext4.h"
+#include "fs/damage.h"
 #include "journal/journal.h"
 
 namespace powercut::fs {
@@ -36,7 +37,8 @@ struct Core {
   NodeTable* nodes = nullptr;
   Orphans* orphans = nullptr;
   const WallClock* wall_clock = nullptr;
-  BufferRef superblock;  // the block that the primary superblock lies in
+  DamageNotes* damage = nullptr;  // null: nobody asks
+  BufferRef superblock;           // the block that the primary superblock lies in
 
   std::uint32_t block_bytes() const { return shape.block_bytes(); }
   // As an inode keeps it.
@@ -44,6 +46,13 @@ struct Core {
   // A handle of the journal.  Errors: kReadOnly: mounted so; as Journal::start().
   Result<Handle> start(Credits want) const;
 };
+
+// Passes on what a look or an operation came to; damage that it met is noted.
+template <class T>
+Result<T> noted(const Core& core, Result<T> outcome) {
+  if (!outcome && core.damage != nullptr) core.damage->note(outcome.error());
+  return outcome;
+}
 
 // Changes the superblock in that handle's transaction: one credit.  `change` may set what is not
 // the shape: counters, state, the head of the orphan list, orphan_present.

@@ -37,7 +37,7 @@ Result<void> inherit_acl(Core& core, const Node& directory, std::uint16_t umask,
     making.inode.mode = static_cast<std::uint16_t>(making.inode.mode & ~(umask & 0777u));
     return {};
   }
-  const Acl default_acl = TRY(Acl::parse(*stored));
+  const Acl default_acl = TRY(noted(core, Acl::parse(*stored)));
   const InheritedAcl inherited = inherit(default_acl, making.inode.mode);
   making.inode.mode = inherited.mode;
   std::vector<NewAttribute> attributes;
@@ -102,6 +102,8 @@ Result<NodeRef> put_inode(Core& core, Handle& handle, Node& directory, NamePlace
   const InodeNo number =
       TRY(core.groups->allocate_inode(handle, directory.number, making.is_directory()));
   Result<NodeRef> created = core.nodes->create(handle, number, making.inode);
+  // What is in use keeps its bit.
+  if (!created && is_damage(created.error())) return created;
   if (!created) {
     ignore_error(core.groups->release_inode(handle, number, making.is_directory()),
                  "taken just now, by this handle");

@@ -21,7 +21,10 @@ Result<Handle> remove_from(Core& core, Node& node, FileBlock from, Credits extra
   while (true) {
     Handle handle = TRY(core.start(Credits(remove_credits(node).value() + needed)));
     if (!has_tree(node.inode)) return handle;
-    to = TRY(remove_runs(core, handle, node, from, to));
+    const auto stopped = remove_runs(core, handle, node, from, to);
+    // What was unmapped before it met damage is free, so the inode must not lead there any more.
+    if (!stopped) core.nodes->store(handle, node);
+    to = TRY(stopped);
     if (to == from && handle.left().value() >= needed) return handle;
     core.nodes->store(handle, node);
   }
@@ -42,7 +45,10 @@ Result<void> zero_tail(Core& core, Handle& handle, Node& node) REQUIRES(node.loc
 
 Result<void> give_up_inode(Core& core, Handle& handle, Node& node) REQUIRES(node.lock) {
   const bool is_directory = node.inode.is(InodeType::kDirectory);
-  TRY(drop_attribute_block(core, handle, node));
+  if (const auto dropped = drop_attribute_block(core, handle, node); !dropped) {
+    core.nodes->store(handle, node);  // its blocks are free already
+    return dropped;
+  }
   core.orphans->remove(handle, node);
   node.inode.size = 0;
   node.inode.delete_time = static_cast<std::uint32_t>(core.now().seconds);
@@ -92,10 +98,10 @@ Result<void> finish_truncate(Core& core, Node& node) {
   const std::uint64_t blocks =
       node.inode.size / core.block_bytes() + (node.inode.size % core.block_bytes() == 0 ? 0 : 1);
   Handle handle = TRY(remove_from(core, node, FileBlock(blocks), kFinishTruncateCredits));
-  TRY(zero_tail(core, handle, node));
-  core.orphans->remove(handle, node);
+  const auto zeroed = zero_tail(core, handle, node);
+  if (zeroed) core.orphans->remove(handle, node);
   core.nodes->store(handle, node);
-  return {};
+  return zeroed;
 }
 
 }  // namespace powercut::fs

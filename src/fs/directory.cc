@@ -109,19 +109,8 @@ Result<NamePlace> look(Core& core, const Node& directory, std::string_view name)
   return place;
 }
 
-}  // namespace
-
-Result<void> check_name(std::string_view name) {
-  if (name.size() > kNameMax) return fail(Errc::kLimit, "name: over 255 bytes", name.size());
-  if (name.empty() || name.find('/') != std::string_view::npos ||
-      name.find('\0') != std::string_view::npos) {
-    return fail_with(Errc::kInvalid, "name: empty, or with '/' or a zero byte", name);
-  }
-  return {};
-}
-
-Result<FoundName> find_name(Core& core, const Node& directory, std::string_view name) {
-  TRY(check_name(name));
+Result<FoundName> find(Core& core, const Node& directory, std::string_view name)
+    REQUIRES_SHARED(directory.lock) {
   TRY(check_directory(directory));
   std::optional<FoundName> found;
   if (directory.inode.has(InodeFlag::kInlineData)) {
@@ -133,8 +122,8 @@ Result<FoundName> find_name(Core& core, const Node& directory, std::string_view 
   return *found;
 }
 
-Result<NamePlace> look_for_name(Core& core, const Node& directory, std::string_view name) {
-  TRY(check_name(name));
+Result<NamePlace> look_for(Core& core, const Node& directory, std::string_view name)
+    REQUIRES_SHARED(directory.lock) {
   TRY(check_directory(directory));
   if (directory.inode.has(InodeFlag::kInlineData)) {
     return fail_with(Errc::kUnsupported, "directory: changes", "inline_data",
@@ -148,6 +137,51 @@ Result<NamePlace> look_for_name(Core& core, const Node& directory, std::string_v
                 directory.number.value());
   }
   return look(core, directory, name);
+}
+
+Result<bool> has_no_names(Core& core, const Node& directory) REQUIRES_SHARED(directory.lock) {
+  TRY(check_directory(directory));
+  bool is_empty = true;
+  if (directory.inode.has(InodeFlag::kInlineData)) {
+    TRY(list_inline_names(core, directory, [&](const DirectoryRecord& record) {
+      is_empty = is_dots(record.name);
+      return is_empty;
+    }));
+    return is_empty;
+  }
+  const DirectoryForm form = form_of(core, directory);
+  const bool is_indexed = directory.inode.has(InodeFlag::kIndexed);
+  const std::uint64_t count = block_count_of(core, directory);
+  for (std::uint64_t i = is_indexed ? 1 : 0; i < count && is_empty; ++i) {
+    const BufferRef buffer = TRY(read_directory_block(core, directory, FileBlock(i)));
+    const Content content = buffer->snapshot();
+    if (is_indexed && looks_like_htree_node(content.bytes())) continue;
+    for (const RecordAt& record : TRY(records_of(content.bytes(), buffer->number(), form))) {
+      if (record.inode.value() != 0 && !is_dots(record.name)) is_empty = false;
+    }
+  }
+  return is_empty;
+}
+
+}  // namespace
+
+Result<void> check_name(std::string_view name) {
+  if (name.size() > kNameMax) return fail(Errc::kLimit, "name: over 255 bytes", name.size());
+  if (name.empty() || name.find('/') != std::string_view::npos ||
+      name.find('\0') != std::string_view::npos) {
+    return fail_with(Errc::kInvalid, "name: empty, or with '/' or a zero byte", name);
+  }
+  return {};
+}
+
+Result<FoundName> find_name(Core& core, const Node& directory, std::string_view name) {
+  TRY(check_name(name));
+  return noted(core, find(core, directory, name));
+}
+
+Result<NamePlace> look_for_name(Core& core, const Node& directory, std::string_view name) {
+  TRY(check_name(name));
+  return noted(core, look_for(core, directory, name));
 }
 
 void take_place(Core& core, Handle& handle, Node& directory, const NamePlace& place) {
@@ -175,27 +209,7 @@ void set_place(Core& core, Handle& handle, Node& directory, const NamePlace& pla
 }
 
 Result<bool> is_empty_directory(Core& core, const Node& directory) {
-  TRY(check_directory(directory));
-  bool is_empty = true;
-  if (directory.inode.has(InodeFlag::kInlineData)) {
-    TRY(list_inline_names(core, directory, [&](const DirectoryRecord& record) {
-      is_empty = is_dots(record.name);
-      return is_empty;
-    }));
-    return is_empty;
-  }
-  const DirectoryForm form = form_of(core, directory);
-  const bool is_indexed = directory.inode.has(InodeFlag::kIndexed);
-  const std::uint64_t count = block_count_of(core, directory);
-  for (std::uint64_t i = is_indexed ? 1 : 0; i < count && is_empty; ++i) {
-    const BufferRef buffer = TRY(read_directory_block(core, directory, FileBlock(i)));
-    const Content content = buffer->snapshot();
-    if (is_indexed && looks_like_htree_node(content.bytes())) continue;
-    for (const RecordAt& record : TRY(records_of(content.bytes(), buffer->number(), form))) {
-      if (record.inode.value() != 0 && !is_dots(record.name)) is_empty = false;
-    }
-  }
-  return is_empty;
+  return noted(core, has_no_names(core, directory));
 }
 
 }  // namespace powercut::fs

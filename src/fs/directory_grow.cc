@@ -26,8 +26,12 @@ Credits credits_of_blocks(const Core& core, const Node& directory, std::uint32_t
 
 Result<SpaceClaim> claim_blocks(const Core& core, const Node& directory, std::uint32_t blocks)
     REQUIRES_SHARED(directory.lock) {
-  const std::uint64_t end = block_count_of(core, directory);
-  const BlockGoal goal = TRY(goal_of(core, directory, FileBlock(end)));
+  const FileBlock end(block_count_of(core, directory));
+  const MappedRun behind = TRY(find_run(core, directory, end));
+  if (behind.kind != MappedRun::Kind::kHole || behind.count < blocks) {
+    return fail(Errc::kCorrupt, "directory: blocks behind its end", directory.number.value());
+  }
+  const BlockGoal goal = TRY(goal_of(core, directory, end));
   TRY(core.groups->prepare(goal.block, blocks));
   return core.groups->claim(blocks + tree_blocks_max(core, directory, blocks));
 }
@@ -234,9 +238,8 @@ void grow_size(Core& core, Node& directory, std::uint32_t blocks) REQUIRES(direc
   directory.inode.size += std::uint64_t{blocks} * core.block_bytes();
 }
 
-}  // namespace
-
-Result<void> prepare_add(Core& core, const Node& directory, NamePlace& place) {
+Result<void> prepare(Core& core, const Node& directory, NamePlace& place)
+    REQUIRES_SHARED(directory.lock) {
   place.new_blocks = 0;
   if (place.room_at) return {};
   if (!place.index && becomes_htree(core, directory)) {
@@ -258,6 +261,12 @@ Result<void> prepare_add(Core& core, const Node& directory, NamePlace& place) {
   }
   place.claim = TRY(claim_blocks(core, directory, place.new_blocks));
   return {};
+}
+
+}  // namespace
+
+Result<void> prepare_add(Core& core, const Node& directory, NamePlace& place) {
+  return noted(core, prepare(core, directory, place));
 }
 
 Credits add_name_credits(const Core& core, const Node& directory, const NamePlace& place) {

@@ -150,10 +150,8 @@ Result<void> list_inline(Core& core, const Node& directory, std::uint64_t cookie
   });
 }
 
-}  // namespace
-
-Result<void> list_names(Core& core, const Node& directory, std::uint64_t cookie,
-                        const NameVisitor& visit) {
+Result<void> list(Core& core, const Node& directory, std::uint64_t cookie, const NameVisitor& visit)
+    REQUIRES_SHARED(directory.lock) {
   const Inode& inode = directory.inode;
   if (!inode.is(InodeType::kDirectory)) {
     return fail(Errc::kNotDirectory, "not a directory", directory.number.value());
@@ -164,6 +162,13 @@ Result<void> list_names(Core& core, const Node& directory, std::uint64_t cookie,
       core.shape.has(Ext4Compat::kDirIndex) && block_count_of(core, directory) == 1;
   return by_hash ? list_one_block(core, directory, cookie, visit)
                  : list_by_place(core, directory, cookie, visit);
+}
+
+}  // namespace
+
+Result<void> list_names(Core& core, const Node& directory, std::uint64_t cookie,
+                        const NameVisitor& visit) {
+  return noted(core, list(core, directory, cookie, visit));
 }
 
 }  // namespace powercut::fs

@@ -63,6 +63,13 @@ Edit joined_edit(const ExtentNode& leaf, std::size_t at, std::size_t replaced,
   return edit;
 }
 
+// An extent that leads to blocks of the file system itself is damage, whoever asks.
+Result<void> check_extent(const Core& core, const Extent& extent) {
+  if (core.groups == nullptr || !core.groups->is_system(extent.device, extent.count)) return {};
+  return noted<void>(
+      core, fail(Errc::kCorrupt, "extent: blocks that are no file's", extent.device.value()));
+}
+
 std::uint64_t entries_per_node(const Core& core) {
   return (core.block_bytes() - 16) / 12;
 }
@@ -81,9 +88,7 @@ Result<MappedRun> find_run(const Core& core, const Node& node, FileBlock block) 
   const auto path = TRY(ExtentPath::open(core, node, block));
   const Extent* extent = path.before();
   if (extent != nullptr && block < extent->file + extent->count) {
-    if (core.groups != nullptr && core.groups->is_system(extent->device, extent->count)) {
-      return fail(Errc::kCorrupt, "extent: blocks that are no file's", extent->device.value());
-    }
+    TRY(check_extent(core, *extent));
     return run_of(*extent, block);
   }
   return MappedRun{block, path.next() - block, BlockNo(), MappedRun::Kind::kHole};
@@ -96,9 +101,7 @@ Result<void> for_each_run(const Core& core, const Node& node, FileBlock from,
     const auto path = TRY(ExtentPath::open(core, node, block));
     for (const Extent& extent : path.leaf().extents) {
       if (extent.file + extent.count <= block) continue;
-      if (core.groups != nullptr && core.groups->is_system(extent.device, extent.count)) {
-        return fail(Errc::kCorrupt, "extent: blocks that are no file's", extent.device.value());
-      }
+      TRY(check_extent(core, extent));
       if (!visit(run_of(extent, std::max(block, extent.file)))) return {};
     }
     // The next leaf begins there, and later than this one.

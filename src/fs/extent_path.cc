@@ -70,6 +70,10 @@ Result<std::vector<BufferRef>> allocate_nodes(Core& core, Handle& handle, Node& 
 }  // namespace
 
 Result<ExtentPath> ExtentPath::open(const Core& core, const Node& node, FileBlock block) {
+  return noted(core, read(core, node, block));
+}
+
+Result<ExtentPath> ExtentPath::read(const Core& core, const Node& node, FileBlock block) {
   if (!node.inode.has(InodeFlag::kExtents) || !node.inode.has_block_map()) {
     return fail(Errc::kUnsupported, "inode: its blocks are not mapped by extents",
                 node.number.value());

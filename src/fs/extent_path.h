@@ -44,6 +44,8 @@ class ExtentPath {
                        const std::vector<Extent>& extents, SpaceClaim* claim) REQUIRES(node.lock);
 
  private:
+  static Result<ExtentPath> read(const Core& core, const Node& node, FileBlock block)
+      REQUIRES_SHARED(node.lock);
   std::size_t blocks_to_split() const;
   void split(std::size_t level, BufferRef block, const Core& core);
   void grow_root(BufferRef block, const Core& core);

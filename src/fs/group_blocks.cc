@@ -208,6 +208,10 @@ BitRun Groups::first_part(BlockRun run) const {
 }
 
 Result<void> Groups::check_release(BlockRun run) {
+  return noted(core_, look_at_release(run));
+}
+
+Result<void> Groups::look_at_release(BlockRun run) {
   if (run.count == 0 || !core_.shape.contains(run.first, run.count) ||
       is_system(run.first, run.count)) {
     return fail(Errc::kCorrupt, "file: blocks that are no file's", run.first.value());

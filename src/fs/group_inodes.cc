@@ -102,18 +102,19 @@ void Groups::write_inode_bitmap(Handle& handle, Group& group, std::uint32_t inde
 
 Result<void> Groups::release_inode(Handle& handle, InodeNo number, bool is_directory) {
   if (number < core_.shape.first_inode || number.value() > core_.shape.inode_count) {
-    return fail(Errc::kCorrupt, "inode: one that is no file's", number.value());
+    return noted<void>(core_, fail(Errc::kCorrupt, "inode: one that is no file's", number.value()));
   }
   const std::uint32_t per_group = core_.shape.inodes_per_group;
   Group& group = *groups_[(number.value() - 1) / per_group];
   const std::uint32_t index = (number.value() - 1) % per_group;
   if (!TRY(load_inode_bitmap(group))) {
-    return fail(Errc::kChecksum, "inode bitmap: damaged", group.index);
+    return noted<void>(core_, fail(Errc::kChecksum, "inode bitmap: damaged", group.index));
   }
   Lock lock(group.mutex);
   const bool is_used = bitmap_bit(group.inode_bitmap->snapshot().bytes(), index);
   if (!is_used || (is_directory && group.descriptor.used_directories == 0)) {
-    return fail(Errc::kCorrupt, "inode bitmap: an inode in use is free", number.value());
+    return noted<void>(
+        core_, fail(Errc::kCorrupt, "inode bitmap: an inode in use is free", number.value()));
   }
   ++group.descriptor.free_inodes;
   if (is_directory) --group.descriptor.used_directories;

@@ -20,7 +20,8 @@
 //      table that was never written stays behind bg_itable_unused.
 //   6. System blocks are never handed out, and never freed.
 //
-// A group whose bitmap is damaged is passed over; its blocks can be read and are not freed.
+// A group whose bitmap is damaged is passed over; its blocks can be read and are not freed.  Damage
+// is what does not match the checksum or the free count, or has a system block free.
 //
 // Threads: any.  Each group has a mutex (rank kGroup), one held at a time, never over the device.
 #pragma once
@@ -181,7 +182,8 @@ class Groups {
   Result<BufferRef> bitmap_buffer(BlockNo place, const std::vector<std::uint8_t>* fresh);
   std::vector<std::uint8_t> fresh_block_bitmap(const Group& group) const;
   std::vector<std::uint8_t> fresh_inode_bitmap() const;
-  void mark_damaged(Group& group) REQUIRES(group.mutex);
+  void mark_damaged(Group& group, const Error& why) REQUIRES(group.mutex);
+  bool has_system_bits(const Group& group, Bytes bitmap) const;
 
   // Blocks (group_blocks.cc).
   std::uint64_t take_available(std::uint64_t want, std::uint64_t at_least);
@@ -199,6 +201,7 @@ class Groups {
   void write_descriptor(Handle& handle, Group& group) REQUIRES(group.mutex);
   BitRun first_part(BlockRun run) const;
   Result<void> check_in_use(Group& group, BitRun range);
+  Result<void> look_at_release(BlockRun run);
   Result<void> release_in_group(Handle& handle, Group& group, BitRun range);
 
   // Inodes (group_inodes.cc).

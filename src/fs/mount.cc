@@ -22,18 +22,31 @@ std::uint16_t bit(Ext4State state) {
   return static_cast<std::uint16_t>(state);
 }
 
-void note_error(const Error& why, std::uint64_t seconds, Superblock& superblock) {
-  superblock.state |= bit(Ext4State::kErrors);
-  ++superblock.error_count;
+// ext4's own numbers for errnos.
+std::uint8_t stored_code(Errc code) {
+  constexpr std::uint8_t kEio = 2, kBadChecksum = 4, kCorrupted = 5;
+  if (code == Errc::kChecksum) return kBadChecksum;
+  return code == Errc::kCorrupt ? kCorrupted : kEio;
+}
+
+ErrorRecord record_of(const Error& why, std::uint64_t seconds) {
   ErrorRecord record;
   record.seconds = seconds;
   record.block = why.where;
+  record.code = stored_code(why.code);
   const std::string_view words = why.what;
   std::copy_n(words.begin(), std::min(words.size(), record.function_bytes.size() - 1),
               record.function_bytes.begin());
   record.line = static_cast<std::uint32_t>(why.place.line);
-  superblock.last_error = record;
-  if (superblock.first_error.seconds == 0) superblock.first_error = record;
+  return record;
+}
+
+void note_errors(const DamageNotes::Summary& met, std::uint64_t more, std::uint64_t seconds,
+                 Superblock& superblock) {
+  superblock.state |= bit(Ext4State::kErrors);
+  superblock.error_count += static_cast<std::uint32_t>(more);
+  superblock.last_error = record_of(*met.last, seconds);
+  if (superblock.first_error.seconds == 0) superblock.first_error = record_of(*met.first, seconds);
 }
 
 }  // namespace
@@ -41,6 +54,7 @@ void note_error(const Error& why, std::uint64_t seconds, Superblock& superblock)
 Mounted::Mounted(BlockDevice& device, const WallClock& wall_clock) {
   core_.device = &device;
   core_.wall_clock = &wall_clock;
+  core_.damage = &damage_;
 }
 
 Mounted::~Mounted() {
@@ -143,30 +157,48 @@ Result<void> Mounted::write_superblock(const std::function<void(Superblock&)>& c
 void Mounted::put_counts(Superblock& superblock) const {
   superblock.free_blocks = groups_->free_blocks();
   superblock.free_inodes = groups_->free_inodes();
-  if (groups_->damaged_groups() > 0) superblock.state |= bit(Ext4State::kErrors);
+}
+
+bool Mounted::has_untold_damage() const {
+  return damage_.summary().count != told_damage_;
+}
+
+void Mounted::put_damage(Superblock& superblock) {
+  const DamageNotes::Summary met = damage_.summary();
+  const std::uint64_t more = met.count - told_damage_;
+  if (more == 0) return;
+  note_errors(met, more, static_cast<std::uint64_t>(core_.now().seconds), superblock);
+  told_damage_ = met.count;
 }
 
 void Mounted::at_cut(Handle& handle) {
-  const bool has_damage = groups_->damaged_groups() > 0;
   if (groups_->free_blocks() == counted_blocks_ && groups_->free_inodes() == counted_inodes_ &&
-      has_damage == told_damage_) {
+      !has_untold_damage()) {
     return;
   }
-  change_superblock(core_, handle, [&](Superblock& superblock) { put_counts(superblock); });
+  change_superblock(core_, handle, [&](Superblock& superblock) {
+    put_counts(superblock);
+    put_damage(superblock);
+  });
   counted_blocks_ = groups_->free_blocks();
   counted_inodes_ = groups_->free_inodes();
-  told_damage_ = has_damage;
 }
 
 void Mounted::stopped(const Error& why) {
   const auto outcome = write_superblock([&](Superblock& superblock) {
-    note_error(why, static_cast<std::uint64_t>(core_.now().seconds), superblock);
+    note_errors({1, why, why}, 1, static_cast<std::uint64_t>(core_.now().seconds), superblock);
   });
   ignore_error(outcome, "the journal's superblock says it, too");
 }
 
 Result<void> Mounted::sync() {
-  return is_read_only() ? Result<void>{} : journal_->commit();
+  if (is_read_only()) return {};
+  if (has_untold_damage()) {
+    // There may be nothing else that would make a transaction.
+    Handle handle = TRY(core_.start(Credits(1)));
+    change_superblock(core_, handle, [&](Superblock& superblock) { put_damage(superblock); });
+  }
+  return journal_->commit();
 }
 
 Result<void> Mounted::close() {
@@ -179,6 +211,7 @@ Result<void> Mounted::close() {
   return write_superblock([&](Superblock& superblock) {
     superblock.incompat &= ~bit(Ext4Incompat::kRecover);
     put_counts(superblock);
+    put_damage(superblock);
     superblock.write_seconds = static_cast<std::uint64_t>(core_.now().seconds);
   });
 }

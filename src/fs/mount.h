@@ -13,10 +13,13 @@
 //      finds nothing after any recovery.
 //   3. After the journal stopped, the file system is marked as in need of a check (EXT4_ERROR_FS),
 //      and nothing else is written.
+//   4. After damage was met (damage.h) it is marked, too, with the first and the last of it: in the
+//      next transaction, which sync() and the end make if there is none.
 //
 // Threads: the parts, any; open() and close() have the file system alone.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -81,6 +84,8 @@ class Mounted final : private CommitParticipant {
   // The superblock at its home, past the journal: only where the journal has nothing of it.
   Result<void> write_superblock(const std::function<void(Superblock&)>& change);
   void put_counts(Superblock& superblock) const;
+  bool has_untold_damage() const;
+  void put_damage(Superblock& superblock);
 
   Credits cut_credits() const override { return Credits(1); }
   void at_cut(Handle& handle) override;
@@ -94,7 +99,8 @@ class Mounted final : private CommitParticipant {
   RecoveredOrphans recovered_;
   std::uint64_t counted_blocks_ = 0;  // as the superblock says; looked at in cuts alone
   std::uint32_t counted_inodes_ = 0;
-  bool told_damage_ = false;
+  DamageNotes damage_;
+  std::atomic<std::uint64_t> told_damage_{0};  // how much of it the superblock knows
   bool is_closed_ = false;
   std::unique_ptr<Journal> journal_;
 };

@@ -10,6 +10,13 @@ namespace {
 
 [[maybe_unused]] const MutantNames kNodeMutants{"fs.node.no_tid"};
 
+// Behind bg_itable_unused the table may never have been written.
+bool was_ever_stored(const Core& core, InodeNo number) {
+  const std::uint32_t per_group = core.shape.inodes_per_group;
+  const GroupDescriptor& stored = core.groups->descriptor((number.value() - 1) / per_group);
+  return (number.value() - 1) % per_group < per_group - std::min(per_group, stored.itable_unused);
+}
+
 }  // namespace
 
 Result<TableSlot> NodeTable::slot_of(InodeNo number) const {
@@ -70,6 +77,10 @@ void NodeTable::trim(std::vector<NodeRef>& dropped) {
 
 Result<NodeRef> NodeTable::get(InodeNo number) {
   if (NodeRef node = find(number); node != nullptr) return node;
+  return noted(core_, read(number));
+}
+
+Result<NodeRef> NodeTable::read(InodeNo number) {
   TableSlot slot = TRY(slot_of(number));
   const Content content = slot.block->snapshot();
   const Bytes stored = content.bytes().subspan(slot.offset, core_.shape.inode_bytes);
@@ -93,6 +104,10 @@ Result<NodeRef> NodeTable::create(Handle& handle, InodeNo number, const Inode& i
   const Content content = slot.block->snapshot();
   // The first 128 bytes are the same in every form; the checksum of an old inode does not matter.
   const auto old = TRY(load<disk::InodeBase>(content.bytes(), slot.offset));
+  if (was_ever_stored(core_, number) && old.links.value() != 0) {
+    return noted<NodeRef>(
+        core_, fail(Errc::kCorrupt, "inode bitmap: an inode in use is free", number.value()));
+  }
   Inode made = inode;
   made.generation = old.generation + 1;
   drop(number);

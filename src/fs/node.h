@@ -107,7 +107,7 @@ class NodeTable {
   // A node for an inode that was just allocated; the old content of its slot is not looked at,
   // but for its generation, from which the new one goes on.  What is behind the fixed part is
   // zero.  It is not stored yet; the caller has it alone (NewNodeLock) until it gives it a name.
-  // Errors: as table_block().
+  // Errors: as table_block(); kCorrupt: an inode that is in use, so its bit must stay set.
   Result<NodeRef> create(Handle& handle, InodeNo number, const Inode& inode);
   // Puts the node into the inode table.  One credit.
   void store(Handle& handle, Node& node) REQUIRES(node.lock);
@@ -126,6 +126,7 @@ class NodeTable {
   // The node of that number: the one that is there already, or `made`.
   NodeRef add(NodeRef made);
   NodeRef find(InodeNo number);
+  Result<NodeRef> read(InodeNo number);
   void trim(std::vector<NodeRef>& dropped) REQUIRES(mutex_);
 
   Core& core_;

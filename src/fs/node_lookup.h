@@ -11,7 +11,8 @@ namespace powercut::fs {
 inline constexpr int kTriesMax = 1000;
 
 // The node that the name stands for at the moment.  Errors: as find_name(), NodeTable::get(); an
-// entry of an inode in no use is kCorrupt.
+// entry of an inode in no use, of none, or of one that the file system keeps for itself is
+// kCorrupt.
 Result<NodeRef> node_of_name(Core& core, Node& directory, std::string_view name);
 
 // Whether the place, looked up under the locks, still stands for that node.

@@ -26,7 +26,7 @@ Result<void> check_removable(Core& core, const Node& node, What what) REQUIRES_S
     return fail(Errc::kNotPermitted, "inode: immutable, or append only", number);
   }
   if (node.inode.links == 0) {
-    return fail(Errc::kCorrupt, "inode: has a name, and no links", number);
+    return noted<void>(core, fail(Errc::kCorrupt, "inode: has a name, and no links", number));
   }
   if (is_directory && !TRY(is_empty_directory(core, node))) {
     return fail(Errc::kNotEmpty, "directory: has names", number);
@@ -72,14 +72,28 @@ Result<void> remove(Core& core, Node& directory, std::string_view name, What wha
   return always_changing(directory);
 }
 
+// The root, and what is no inode of the file system's own: the journal, the file of orphans.
+bool can_have_name(const Superblock& shape, InodeNo number) {
+  if (number == kRootInode) return true;
+  const bool is_orphan_file =
+      shape.has(Ext4Compat::kOrphanFile) && number == shape.orphan_file_inode;
+  return number >= shape.first_inode && number.value() <= shape.inode_count && !is_orphan_file;
+}
+
 }  // namespace
 
 Result<NodeRef> node_of_name(Core& core, Node& directory, std::string_view name) {
   SharedLock lock(directory.lock);
   const InodeNo number = TRY(find_name(core, directory, name)).inode;
+  if (!can_have_name(core.shape, number)) {
+    return noted<NodeRef>(
+        core,
+        fail(Errc::kCorrupt, "directory: a name of an inode that is no file's", number.value()));
+  }
   Result<NodeRef> node = core.nodes->get(number);
   if (!node && node.error().code == Errc::kNotFound) {
-    return fail(Errc::kCorrupt, "directory: a name of an inode in no use", number.value());
+    return noted<NodeRef>(
+        core, fail(Errc::kCorrupt, "directory: a name of an inode in no use", number.value()));
   }
   return node;
 }

@@ -46,7 +46,8 @@ Result<bool> lies_in(Core& core, Node& below, const Node& above) {
     SharedLock lock(node->lock);
     at = TRY(find_name(core, *node, "..")).inode;
   }
-  return fail(Errc::kCorrupt, "directory: its parents lead back to it", below.number.value());
+  return noted<bool>(
+      core, fail(Errc::kCorrupt, "directory: its parents lead back to it", below.number.value()));
 }
 
 Result<void> check_not_into_itself(Core& core, const Parties& parties, RenameHow how) {
@@ -64,9 +65,10 @@ Result<void> check_not_into_itself(Core& core, const Parties& parties, RenameHow
              : fail(Errc::kNotEmpty, "directory: has names", parties.target.number.value());
 }
 
-Result<void> check_movable(const Node& node) REQUIRES_SHARED(node.lock) {
+Result<void> check_movable(const Core& core, const Node& node) REQUIRES_SHARED(node.lock) {
   if (node.inode.links == 0) {
-    return fail(Errc::kCorrupt, "inode: has a name, and no links", node.number.value());
+    return noted<void>(
+        core, fail(Errc::kCorrupt, "inode: has a name, and no links", node.number.value()));
   }
   if ((node.inode.flags & (kImmutableFlag | kAppendFlag)) != 0) {
     return fail(Errc::kNotPermitted, "inode: immutable, or append only", node.number.value());
@@ -97,7 +99,8 @@ Result<std::optional<NamePlace>> place_of_parent(Core& core, const Node& node)
   if (!node.inode.is(InodeType::kDirectory)) return place;
   place = TRY(look_for_name(core, node, ".."));
   if (!place->found) {
-    return fail(Errc::kCorrupt, "directory: has no ..", node.number.value());
+    return noted(core, Result<std::optional<NamePlace>>(
+                           fail(Errc::kCorrupt, "directory: has no ..", node.number.value())));
   }
   return place;
 }
@@ -116,10 +119,10 @@ class Move {
 
   Result<void> check(RenameHow how)
       REQUIRES_SHARED(from_.lock, to_.lock, source_.lock, target_.lock) {
-    TRY(check_movable(source_));
+    TRY(check_movable(core_, source_));
     if (parties_.has_target()) {
       if (how == RenameHow::kNoReplace) return fail(Errc::kExists, "rename: the new name");
-      TRY(check_movable(target_));
+      TRY(check_movable(core_, target_));
       if (!is_exchange_) TRY(check_replaceable(core_, source_, target_));
     } else if (is_exchange_) {
       return fail(Errc::kNotFound, "rename: the other name");

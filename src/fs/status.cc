@@ -39,7 +39,7 @@ Result<std::optional<AttributeChange>> plan_acl_mode(Core& core, const Node& nod
   std::optional<AttributeChange> change;
   const auto stored = TRY(stored_value(core, node, XattrIndex::kAclAccess));
   if (!stored) return change;
-  const Acl acl = with_mode(TRY(Acl::parse(*stored)), permissions);
+  const Acl acl = with_mode(TRY(noted(core, Acl::parse(*stored))), permissions);
   change = TRY(plan_set(core, node, access_acl(), acl.encode()));
   return change;
 }
@@ -86,6 +86,22 @@ Result<void> read_inline_target(Core& core, const Node& node, std::string& targe
   }
   target.resize(node.inode.size);
   return {};
+}
+
+Result<std::string> read_target(Core& core, const Node& node) REQUIRES_SHARED(node.lock) {
+  std::string target;
+  if (node.inode.is_short_symlink()) {
+    target.assign(reinterpret_cast<const char*>(node.inode.block_area.data()), node.inode.size);
+  } else if (node.inode.has(InodeFlag::kInlineData)) {
+    TRY(read_inline_target(core, node, target));
+  } else {
+    TRY(read_target_block(core, node, target));
+  }
+  if (target.empty() || target.find('\0') != std::string::npos) {
+    return fail(Errc::kCorrupt, "symlink: an empty target, or a zero byte in it",
+                node.number.value());
+  }
+  return target;
 }
 
 }  // namespace
@@ -162,19 +178,7 @@ Result<std::string> read_symlink(Core& core, Node& node) {
   if (node.inode.has(InodeFlag::kEncrypted)) {
     return fail_with(Errc::kUnsupported, "symlink", "encrypted", node.number.value());
   }
-  std::string target;
-  if (node.inode.is_short_symlink()) {
-    target.assign(reinterpret_cast<const char*>(node.inode.block_area.data()), node.inode.size);
-  } else if (node.inode.has(InodeFlag::kInlineData)) {
-    TRY(read_inline_target(core, node, target));
-  } else {
-    TRY(read_target_block(core, node, target));
-  }
-  if (target.empty() || target.find('\0') != std::string::npos) {
-    return fail(Errc::kCorrupt, "symlink: an empty target, or a zero byte in it",
-                node.number.value());
-  }
-  return target;
+  return noted(core, read_target(core, node));
 }
 
 std::uint32_t flags_of(Node& node) {

@@ -109,9 +109,7 @@ Result<AttributeChange> begin_plan(Core& core, const Node& node) REQUIRES_SHARED
   return change;
 }
 
-}  // namespace
-
-Result<Attributes> read_attributes(Core& core, const Node& node) {
+Result<Attributes> read(Core& core, const Node& node) REQUIRES_SHARED(node.lock) {
   Attributes attributes;
   attributes.body = TRY(XattrBody::parse(node.stored, node.inode, node.number, core.shape));
   if (node.inode.xattr_block.value() == 0) return attributes;
@@ -121,6 +119,12 @@ Result<Attributes> read_attributes(Core& core, const Node& node) {
   attributes.in_block = std::move(block.entries);
   attributes.references = std::max(block.references, std::uint32_t{1});
   return attributes;
+}
+
+}  // namespace
+
+Result<Attributes> read_attributes(Core& core, const Node& node) {
+  return noted(core, read(core, node));
 }
 
 Result<AttributeName> attribute_name(std::string_view whole) {
@@ -165,7 +169,7 @@ Result<std::vector<std::uint8_t>> get_attribute(Core& core, const Node& node,
   }
   const bool is_acl = entry->has(XattrIndex::kAclAccess) || entry->has(XattrIndex::kAclDefault);
   if (!is_acl) return entry->value;
-  return TRY(Acl::parse(entry->value)).kernel_form();
+  return TRY(noted(core, Acl::parse(entry->value))).kernel_form();
 }
 
 Result<std::vector<std::string>> list_attributes(Core& core, const Node& node) {

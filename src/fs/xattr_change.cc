@@ -84,7 +84,7 @@ Result<void> drop_attribute_block(Core& core, Handle& handle, Node& node) {
   const BufferRef buffer = TRY(core.buffers->get(place));
   const auto block = [&]() -> Result<XattrBlock> {
     const Content content = buffer->snapshot();
-    return XattrBlock::parse(content.bytes(), place, core.shape);
+    return noted(core, XattrBlock::parse(content.bytes(), place, core.shape));
   }();
   if (!block) return Failure{block.error()};
   // A block that one inode has cannot become another's, so a count of 1 stays.

@@ -8,12 +8,12 @@
 namespace powercut::fs {
 namespace {
 
-constexpr int kOperations = 60;
+constexpr int kOperationsOfARun = 60;
 
 // Of an image that e2fsck has mended; several turns, since one may uncover what the next mends.
 // Nothing if that is beyond it: of a directory without a block e2fsck 1.47 never mends the "..",
 // and where a block of a tree has a wrong checksum it may end with an error of its own.
-std::vector<std::uint8_t> mended(const std::vector<std::uint8_t>& image) {
+std::vector<std::uint8_t> mended_by_e2fsck(const std::vector<std::uint8_t>& image) {
   constexpr int kTurns = 8;
   testing::TemporaryFolder folder;
   const std::string path = (folder.path() / "image").string();
@@ -54,13 +54,13 @@ class DamageRun {
     DamageWatch watch(*disk_.mounted);
     if (!is_before) {
       // In some, what was in memory is dropped first, and read again.
-      if (damage_.seed % 3 == 0) use_targets(watch, random_, kOperations / 2);
+      if (damage_.seed % 3 == 0) use_targets(watch, random_, kOperationsOfARun / 2);
       drop_memory();
       put_damage();
     }
-    use_targets(watch, random_, kOperations / 2);
+    use_targets(watch, random_, kOperationsOfARun / 2);
     if (scene_.form().has_checksums) make_durable();
-    use_targets(watch, random_, kOperations / 2);
+    use_targets(watch, random_, kOperationsOfARun / 2);
     DamageOutcome outcome{false, watch.refused_count(), watch.carried_out(),
                           disk_.core().damage->summary().count};
     const std::vector<std::uint8_t> image = end();
@@ -138,7 +138,7 @@ class DamageRun {
       expect_mark(image, outcome.noted);
     }
     if (!damage_.is_judged_by_e2fsck) return;
-    const auto whole = mended(image);
+    const auto whole = mended_by_e2fsck(image);
     if (whole.empty()) return;
     expect_whole(whole, "after e2fsck: ");
     TestMount after(whole);
@@ -169,7 +169,7 @@ class DamageRun {
            "a mount refused: " + error_words(why));
     // e2fsck may have nothing to go by: as if the damage was mended by hand.
     copy_bytes(before_, disk_.device.bytes().subspan(place_.at, place_.bytes));
-    const std::string broken = scene_.broken_bystander(mended(disk_.crashed()));
+    const std::string broken = scene_.broken_bystander(mended_by_e2fsck(disk_.crashed()));
     expect(broken.empty(), "refused, then mended: " + broken);
     return {.was_refused_at_mount = true};
   }

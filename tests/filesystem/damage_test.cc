@@ -13,7 +13,7 @@
 namespace powercut::fs {
 namespace {
 
-constexpr std::array kForms = {
+constexpr std::array kDamageForms = {
     DamageForm{"Blocks1k", "-b 1024 -N 512 -g 2048 -J size=1", "8M", true, 0},
     DamageForm{"Blocks1kWithoutChecksums", "-b 1024 -N 512 -g 2048 -J size=1 -O ^metadata_csum",
                "8M", false, 1},
@@ -91,13 +91,13 @@ TEST_P(Damage, ByChance) {
   EXPECT_GT(met_, 3u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Forms, Damage, ::testing::ValuesIn(kForms),
+INSTANTIATE_TEST_SUITE_P(Forms, Damage, ::testing::ValuesIn(kDamageForms),
                          [](const auto& each) { return std::string(each.param.name); });
 
 // The judges themselves: a byte of a bystander, and a mark that is not there.
 TEST(DamageJudges, SeeAChangedByte) {
   SKIP_WITHOUT_TOOL("mke2fs");
-  const DamageScene scene(kForms[0]);
+  const DamageScene scene(kDamageForms[0]);
   EXPECT_EQ(scene.broken_bystander(scene.image()), "");
   std::vector<std::uint8_t> image = scene.image();
   const auto bytes = pattern(150'000, 150'000);  // of "/safe/large"
@@ -110,7 +110,7 @@ TEST(DamageJudges, SeeAChangedByte) {
 // Damage that reaches a bystander after all is found by a run.
 TEST(DamageJudges, ARunFindsABystanderThatWasHarmed) {
   SKIP_WITHOUT_TOOL("mke2fs");
-  const DamageScene scene(kForms[0]);
+  const DamageScene scene(kDamageForms[0]);
   const auto bytes = pattern(150'000, 150'000);
   const auto at =
       std::search(scene.image().begin(), scene.image().end(), bytes.begin(), bytes.begin() + 1024);

@@ -10,7 +10,6 @@ namespace powercut {
 namespace {
 
 constexpr std::uint32_t kCrc32cReflected = 0x82F63B78;
-constexpr std::uint32_t kCrc32 = 0x04C11DB7;
 constexpr std::uint16_t kCrc16Reflected = 0xA001;
 
 // A linear map on 32-bit vectors over GF(2): column i is the image of bit i.
@@ -39,16 +38,6 @@ constexpr std::array<Matrix, 64> make_zero_steps() {
   steps[0] = squared(squared(squared(bit)));
   for (std::size_t k = 1; k < steps.size(); ++k) steps[k] = squared(steps[k - 1]);
   return steps;
-}
-
-constexpr auto make_be_table() {
-  std::array<std::uint32_t, 256> table{};
-  for (std::uint32_t byte = 0; byte < 256; ++byte) {
-    std::uint32_t crc = byte << 24;
-    for (int bit = 0; bit < 8; ++bit) crc = (crc << 1) ^ ((crc >> 31) != 0 ? kCrc32 : 0);
-    table[byte] = crc;
-  }
-  return table;
 }
 
 constexpr auto make_crc16_table() {
@@ -98,10 +87,8 @@ ZeroStep::ZeroStep(std::uint64_t length) {
 }
 
 std::uint32_t crc32_be(std::uint32_t start, Bytes data) noexcept {
-  static constexpr auto kTable = make_be_table();
-  std::uint32_t crc = start;
-  for (const std::uint8_t byte : data) crc = (crc << 8) ^ kTable[(crc >> 24) ^ byte];
-  return crc;
+  // ISA-L's inverts what it begins with and what it gives.
+  return ~::crc32_ieee(~start, data.data(), data.size());
 }
 
 std::uint16_t crc16(std::uint16_t start, Bytes data) noexcept {

@@ -21,6 +21,27 @@ TEST(Checksums, KnownValues) {
   EXPECT_EQ(crc16(0, bytes_of_text("123456789")), 0xBB3Du);
 }
 
+// By the definition, bit by bit.
+std::uint32_t plain_crc32_be(std::uint32_t start, Bytes data) {
+  std::uint32_t crc = start;
+  for (const std::uint8_t byte : data) {
+    crc ^= std::uint32_t{byte} << 24;
+    for (int bit = 0; bit < 8; ++bit) crc = (crc << 1) ^ ((crc >> 31) != 0 ? 0x04C11DB7u : 0u);
+  }
+  return crc;
+}
+
+TEST(Checksums, BigEndianCrcIsThatOfItsDefinition) {
+  Prng prng(2);
+  std::vector<std::uint8_t> data(3000);
+  prng.fill(data);
+  for (std::size_t length = 0; length < data.size(); length += 1 + length / 3) {
+    const auto start = static_cast<std::uint32_t>(prng.next());
+    const Bytes some = Bytes(data).subspan(length % 7, length - std::min(length, length % 7));
+    EXPECT_EQ(crc32_be(start, some), plain_crc32_be(start, some)) << length;
+  }
+}
+
 TEST(Checksums, RunningValueIsAResult) {
   Prng prng(1);
   std::vector<std::uint8_t> data(5000);

@@ -1,8 +1,9 @@
 // How fast Powercut's own ext4 makes writes durable, against Linux's ext4 on a loop device over the
 // same kind of file.
 //
-//   engine_bench [TURNS [SECONDS [FOLDER]]]
+//   engine_bench [TURNS [SECONDS [FOLDER [TASK]]]]
 //
+// TASK: only those whose names begin so (fsync, beside, sequential, small).
 // In each turn every contestant gets a fresh file system of mke2fs (the same options, 4 KiB blocks,
 // 64 MiB of journal) in a file in FOLDER, and does
 //   fsync       1, 2 and 8 threads, each with a file of 16 MiB of its own: 4 KiB at a random place,
@@ -151,9 +152,16 @@ Figure beside(Peer& peer, unsigned threads, double seconds) {
 
 using Figures = std::map<std::string, std::map<std::string, std::vector<Figure>>>;
 
-void one_turn(const std::string& name, const PeerMaker& make, double seconds, bool does_threads,
+struct Plan {
+  double seconds = 5;
+  std::string task;  // how its name begins
+};
+
+void one_turn(const std::string& name, const PeerMaker& make, const Plan& plan, bool does_threads,
               Figures& figures) {
+  const double seconds = plan.seconds;
   const auto run = [&](const std::string& task, const auto& body) {
+    if (!task.starts_with(plan.task)) return;
     const std::unique_ptr<Peer> peer = make();
     if (peer == nullptr) return;
     figures[task][name].push_back(body(*peer));
@@ -196,12 +204,14 @@ void print(const Figures& figures) {
 
 int main(int argument_count, char** arguments) {
   const int turns = argument_count > 1 ? std::atoi(arguments[1]) : 3;
-  const double seconds = argument_count > 2 ? std::atof(arguments[2]) : 5;
+  Plan plan;
+  if (argument_count > 2) plan.seconds = std::atof(arguments[2]);
   const std::filesystem::path folder = argument_count > 3 ? arguments[3] : ".";
+  if (argument_count > 4) plan.task = arguments[4];
   Figures figures;
   for (int turn = 0; turn < turns; ++turn) {
     const auto turn_of = [&](const std::string& name, const PeerMaker& make, bool does_threads) {
-      one_turn(name, make, seconds, does_threads, figures);
+      one_turn(name, make, plan, does_threads, figures);
     };
     turn_of(
         "powercut", [&] { return powercut_peer(folder, Waits::kTwice); }, true);

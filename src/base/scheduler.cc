@@ -334,6 +334,7 @@ void Scheduler::join(std::uint32_t task) {
 }
 
 void Scheduler::point(const char* name, std::uint64_t a, std::uint64_t b, std::uint64_t c) {
+  if (options_.at_point) options_.at_point(name);
   announce({.kind = StepKind::kPoint, .name = name, .arguments = {a, b, c}});
 }
 

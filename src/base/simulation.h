@@ -74,7 +74,10 @@ struct SimulationOptions {
   std::uint64_t steps_max = 10'000'000;   // of a run
   std::size_t trace_steps_max = 10'000;   // kept of a run's trace, its last
   std::vector<std::string> mutants = {};  // that are on (base/trace.h)
-  std::string command = {};               // how to run this again, without the seed; for messages
+  // Called at each trace point by the task that passes it, before its step.  It may sleep: then the
+  // task is stopped there, with the locks that it has.
+  std::function<void(std::string_view name)> at_point = {};
+  std::string command = {};  // how to run this again, without the seed; for messages
 };
 
 struct SimulationResult {

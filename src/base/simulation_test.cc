@@ -123,6 +123,35 @@ TEST(Simulation, TimeMovesOnlyWhenNobodyCanRun) {
   EXPECT_EQ(clock.now(), 0s);  // outside
 }
 
+// Stopped at a point with its lock, a task keeps only those out who want it.
+TEST(Simulation, ATaskCanBeStoppedAtAPoint) {
+  std::string order;
+  unsigned points = 0;
+  const auto at_point = [&](std::string_view name) {
+    ++points;
+    if (name == "slow.inside") Simulation::sleep_for(1s);
+  };
+  const SimulationResult result = Simulation({.seed = 5, .at_point = at_point}).run([&] {
+    Mutex mutex(LockRank::kDevice);
+    Task slow = Task::start("slow", [&] {
+      const Lock lock(mutex);
+      trace_point("slow.inside");
+      order += 's';
+    });
+    Task other = Task::start("other", [&] {
+      Simulation::sleep_for(1ms);
+      trace_point("other.goes_on");
+      order += 'o';
+      const Lock lock(mutex);
+      order += 'w';
+    });
+  });
+  EXPECT_FALSE(result.has_finding()) << result.what;
+  EXPECT_EQ(order, "osw");
+  EXPECT_EQ(points, 2u);
+  EXPECT_EQ(result.time, Nanoseconds(1s));
+}
+
 TEST(Simulation, AWakeComesBeforeTheLimit) {
   const SimulatedClock clock;
   const SimulationResult result = Simulation({.seed = 4}).run([&] {

@@ -69,6 +69,7 @@ SimulatedDisk::SimulatedDisk(std::vector<std::uint8_t> content, Options options,
       observer_(observer),
       durable_(content),
       current_(std::move(content)),
+      crash_at_event_(options_.crash_at_event),
       prng_(Prng(options_.seed).child("disk")),
       faults_(options_.faults) {
   CHECK(std::has_single_bit(options_.atomic_bytes) && options_.atomic_bytes >= 512 &&
@@ -82,7 +83,7 @@ Result<void> SimulatedDisk::check_power() const {
 }
 
 void SimulatedDisk::count_event() {
-  if (++event_count_ != options_.crash_at_event) return;
+  if (++event_count_ != crash_at_event_) return;
   Prng prng = Prng(options_.seed).child("crash");
   crash_image_ = crash(prng);
   is_off_ = true;

@@ -60,10 +60,12 @@ class SimulatedDisk final : public BlockDevice {
   const BlockView& durable() const { return durable_; }
   // What reads see, without the time that they take: for observers.
   const BlockView& content() const { return current_; }
+  // The power goes at the `events`-th event from here on, instead of at crash_at_event.
+  void crash_after(std::uint64_t events) { crash_at_event_ = event_count_ + events; }
   // From here on every request is kIo, and what is in flight never completes.
   void power_off() { is_off_ = true; }
   bool is_off() const { return is_off_; }
-  // Of crash_at_event, if that event has come.
+  // Of the event at which the power goes, if that has come.
   const std::optional<std::vector<std::uint8_t>>& crash_image() const { return crash_image_; }
   std::uint64_t event_count() const { return event_count_; }
   // Writes that are completed and not known to be durable.
@@ -102,6 +104,7 @@ class SimulatedDisk final : public BlockDevice {
   std::uint64_t cached_bytes_ = 0;
   std::uint64_t submitted_count_ = 0;
   std::uint64_t event_count_ = 0;
+  std::uint64_t crash_at_event_;
   mutable Prng prng_;
   mutable FaultCounter faults_;
   bool is_off_ = false;

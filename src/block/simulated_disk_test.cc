@@ -208,6 +208,18 @@ TEST(SimulatedDisk, ThePowerGoesAtAnyEvent) {
   EXPECT_EQ(event, 17u);  // four writes and four flushes, submitted and completed
 }
 
+TEST(SimulatedDisk, ThePowerCanGoSoManyEventsFromNow) {
+  SimulatedDisk disk(blank(2), {});
+  ASSERT_TRUE(disk.write(0, filled(1)));
+  disk.crash_after(3);
+  ASSERT_TRUE(disk.write(0, filled(2)));
+  EXPECT_FALSE(disk.is_off());
+  EXPECT_EQ(disk.flush().error().code, Errc::kIo);
+  EXPECT_TRUE(disk.is_off());
+  EXPECT_EQ(disk.event_count(), 5u);
+  EXPECT_TRUE(disk.crash_image().has_value());
+}
+
 TEST(SimulatedDisk, FailsAsPlanned) {
   SimulatedDisk disk(blank(2), {.faults = {.faults = {{DiskOperation::kWrite, 2},
                                                       {DiskOperation::kFlush, 1},

@@ -1,5 +1,6 @@
 #include "fs/deletion.h"
 
+#include "base/trace.h"
 #include "fs/credits.h"
 #include "fs/extent_map.h"
 #include "fs/orphans.h"
@@ -19,6 +20,7 @@ Result<Handle> remove_from(Core& core, Node& node, FileBlock from, Credits extra
   const std::uint32_t needed = extra.value() + kStoreCredits.value();
   FileBlock to(kFileBlocksMax);
   while (true) {
+    trace_point("fs.remove.part", node.number.value(), to.value());
     Handle handle = TRY(core.start(Credits(remove_credits(node).value() + needed)));
     if (!has_tree(node.inode)) return handle;
     const auto stopped = remove_runs(core, handle, node, from, to);

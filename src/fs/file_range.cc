@@ -13,7 +13,7 @@ constexpr std::uint32_t kStepsAtOnce = 4;
 // So many runs a handle of an allocation may add.
 constexpr std::uint32_t kRunsAtOnce = 8;
 
-[[maybe_unused]] const MutantNames kRangeMutants{"fs.zero.unclaimed"};
+[[maybe_unused]] const MutantNames kRangeMutants{"fs.truncate.no_orphan", "fs.zero.unclaimed"};
 
 Result<void> check_range(const Core& core, Range range) {
   if (range.length == 0) return fail(Errc::kInvalid, "file: an empty range", range.offset);
@@ -88,6 +88,7 @@ Result<void> finish_shrinking(Core& core, Node& node, FileBlock from, FileBlock 
     REQUIRES(node.lock) {
   const Credits extra = sum_of(kStoreCredits, Orphans::kCredits);
   for (;;) {
+    trace_point("fs.truncate.more", node.number.value(), to.value());
     Handle handle = TRY(start_removing(core, node, extra));
     const auto stopped = remove_far(core, handle, node, from, to, extra);
     const bool has_links = node.inode.links != 0;  // else it stays one until its last close
@@ -111,7 +112,8 @@ Result<void> shrink(Core& core, const NodeRef& held, std::uint64_t size) REQUIRE
     zero_tail(handle, tail);
     held->inode.size = size;
     const auto stopped = remove_far(core, handle, *held, from, to, extra);
-    if (!stopped || *stopped != from) core.orphans->add(handle, held);
+    const bool is_left = !stopped || *stopped != from;
+    if (is_left && !mutant("fs.truncate.no_orphan")) core.orphans->add(handle, held);
     store_changed(core, handle, *held);
     to = TRY(stopped);
   }
@@ -297,6 +299,7 @@ Result<void> zero_range(Core& core, Node& node, Range range, bool keeps_size) {
   TRY(check_content_replaceable(node));
   SpaceClaim claim = TRY(claim_zeroing(core, node, range));
   TRY(punch(core, node, range));
+  trace_point("fs.zero.punched", node.number.value(), range.offset);
   return allocate_blocks(core, node, range, keeps_size, std::move(claim));
 }
 

@@ -230,6 +230,7 @@ Result<RecoveredOrphans> recover_orphans(Core& core) {
   RecoveredOrphans recovered;
   if (mutant("fs.orphans.left")) return recovered;
   for (const NodeRef& node : core.orphans->all()) {
+    trace_point("fs.orphan.recover", node->number.value());
     bool has_links = false;
     {
       SharedLock lock(node->lock);

@@ -265,6 +265,7 @@ Result<bool> move_locked(Core& core, const Parties& parties, RenamePlace from, R
     Handle handle = TRY(core.start(move.credits(places)));
     TRY(move.carry_out(handle, places));
   }
+  trace_point("fs.rename.done", parties.source.number.value());
   if (move.is_split()) TRY(move.carry_out_rest());
   return true;
 }

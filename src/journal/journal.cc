@@ -261,6 +261,7 @@ void Journal::forget(Handle& handle, const BufferRef& buffer) {
 }
 
 bool Journal::extend(Handle& handle, Credits more) {
+  trace_point("journal.extend", handle.tid_.value(), more.value());
   Lock lock(mutex_);
   check_runs(handle);
   if (handle.section_ != nullptr) {

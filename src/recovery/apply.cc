@@ -16,7 +16,8 @@ namespace {
 
 constexpr std::uint32_t kWriteBytesMax = 1u << 20;
 
-[[maybe_unused]] const MutantNames kRecoveryMutants{"recovery.end.early", "recovery.oldest.kept"};
+[[maybe_unused]] const MutantNames kRecoveryMutants{"recovery.end.early", "recovery.flush.skip",
+                                                    "recovery.oldest.kept"};
 
 // What is written to one home block: the last content that is replayed there.
 struct HomeWrite {
@@ -144,8 +145,10 @@ Result<void> apply_recovery(const RecoveryPlan& plan, const BlockView& source,
     return fail(Errc::kInvalid, "recovery: a home block past the end of the target",
                 writes.back().home.value());
   }
+  trace_point("recovery.begin", writes.size());
   TRY(write_home(writes, reader, target));
-  TRY(target.flush());
+  if (!mutant("recovery.flush.skip")) TRY(target.flush());
+  trace_point("recovery.home", writes.size());
   if (!plan.empties_log) return {};
   return empty_log(plan, reader, target);
 }

@@ -57,8 +57,8 @@ void FolderWorker::one_operation() {
     case 1: return create();
     case 2:
     case 3:
-    case 4:
-    case 5: return write_over();
+    case 4: return write_over();
+    case 5: return scatter();
     case 6:
     case 7: return append();
     case 8:
@@ -138,7 +138,11 @@ void FolderWorker::write_over() {
   const std::string path = draw(files());
   const std::size_t size = model_.at(path)->bytes.size();
   const std::size_t at = random_.below(std::min(size + 3000, kFileBytesMax - kWriteBytesMax));
-  const auto bytes = counted_bytes(1 + random_.below(kWriteBytesMax));
+  write_at(path, at, 1 + random_.below(kWriteBytesMax));
+}
+
+void FolderWorker::write_at(const std::string& path, std::size_t at, std::size_t count) {
+  const auto bytes = counted_bytes(count);
   const fs::NodeRef node = node_of(path);
   if (!node) return;
   const bool is_done =
@@ -164,12 +168,35 @@ void FolderWorker::append() {
   if (is_done) note_change(path, true);
 }
 
+// Blocks with holes between them; then most of these runs go, in a transaction that has none of the
+// blocks yet which that changes, so that it may not hold them all.
+void FolderWorker::scatter() {
+  if (files().empty()) return create();
+  give_room_back();
+  const std::string path = draw(files());
+  const std::size_t block = core_.block_bytes();
+  const std::size_t holes = 5 + random_.below(10);
+  for (std::size_t i = 1; i <= holes && !is_over_; ++i) {
+    const std::size_t at = 2 * i * block;
+    const auto file = model_.find(path);
+    if (file == model_.end() || at + block > kFileBytesMax) break;
+    write_at(path, at, 1 + random_.below(block));
+  }
+  if (is_over_ || random_.chance(1, 4)) return;
+  sync_volume();
+  if (!is_over_ && model_.contains(path)) truncate_to(path, random_.below(8 * block));
+}
+
 void FolderWorker::truncate() {
   if (files().empty()) return create();
   const std::string path = draw(files());
   const std::size_t old = model_.at(path)->bytes.size();
   const std::size_t size =
       random_.chance(2, 3) ? random_.below(old + 1) : random_.below(kFileBytesMax);
+  truncate_to(path, size);
+}
+
+void FolderWorker::truncate_to(const std::string& path, std::size_t size) {
   const fs::NodeRef node = node_of(path);
   if (!node) return;
   const bool is_done = perform("truncate " + path + " to " + std::to_string(size),
@@ -389,7 +416,18 @@ void FolderWorker::take_room() {
     return fs::allocate_range(core_, *node, {size, blocks * core_.block_bytes()}, true);
   });
   if (!is_done) return;
+  has_room_ = model_.at(path)->number;
   note_change(path, true);
+}
+
+void FolderWorker::give_room_back() {
+  const auto holder = std::ranges::find_if(model_, [&](const auto& each) {
+    return each.second != nullptr && each.second->number == has_room_;
+  });
+  if (holder == model_.end()) return;
+  const std::string path = holder->first;  // the model changes
+  truncate_to(path, holder->second->bytes.size());
+  has_room_ = 0;
 }
 
 // ---- syncs
@@ -429,6 +467,10 @@ void FolderWorker::sync_all() {
     Simulation::sleep_for(std::chrono::milliseconds(1 + random_.below(20)));
     return;
   }
+  sync_volume();
+}
+
+void FolderWorker::sync_volume() {
   const std::size_t durable = history_.steps.size() - 1;
   const auto synced = mounted_.sync();
   take_end(synced);

@@ -50,7 +50,10 @@ class FolderWorker {
   void create();
   void write_over();
   void append();
+  void write_at(const std::string& path, std::size_t at, std::size_t count);
+  void scatter();
   void truncate();
+  void truncate_to(const std::string& path, std::size_t size);
   void make_hole(bool is_punched);
   void rename_something();
   void rename_file(const std::string& from, const std::string& to);
@@ -62,9 +65,11 @@ class FolderWorker {
   void link();
   void change_attributes();
   void take_room();
+  void give_room_back();
   void sync_one();
   void sync_folder();
   void sync_all();
+  void sync_volume();
 
   Names files() const;
   Names directories() const;  // the folder itself is ""
@@ -95,6 +100,7 @@ class FolderWorker {
   std::map<std::uint64_t, std::size_t> changed_, changed_data_;
   std::map<std::string, std::size_t> changed_names_;
   std::uint64_t next_number_ = 0;
+  std::uint64_t has_room_ = 0;  // the file with what take_room() took; 0: none
   bool is_over_ = false;
 };
 

@@ -1,5 +1,7 @@
 #include "tests/simulation/fs_scene.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "base/task.h"
 #include "base/wall_clock.h"
@@ -10,6 +12,7 @@
 #include "lab/verify/tag_judge.h"
 #include "recovery/recovery.h"
 #include "tests/simulation/first_finding.h"
+#include "tests/support/aimed_cut.h"
 #include "tests/support/e2fs_image.h"
 #include "tests/support/mounted_image.h"
 
@@ -18,11 +21,35 @@ namespace {
 
 using Image = std::vector<std::uint8_t>;
 
+// Where the power goes, in a mount of what was cut and behind it.
+constexpr AimPoint kMountPoints[] = {
+    {"recovery.begin"}, {"recovery.home"}, {"fs.orphan.recover", 2}};
+constexpr AimPoint kWorkPoints[] = {
+    {"journal.start", 100, true, 16}, {"journal.extend", 3, true, 2},
+    {"journal.log_durable", 10},      {"checkpoint.home", 2, false, 2},
+    {"fs.truncate.more", 2, true, 2}, {"fs.remove.part", 10, true, 4},
+    {"fs.zero.punched", 5, true, 2},  {"fs.rename.done", 10, true, 4},
+};
+
+bool is_aim_point(std::string_view name) {
+  const auto is_it = [&](const AimPoint& point) { return point.name == name; };
+  return std::ranges::any_of(kMountPoints, is_it) || std::ranges::any_of(kWorkPoints, is_it);
+}
+
+// How a life goes, and how it is to end.
+struct LifePlan {
+  unsigned operations = 0;
+  std::optional<CutAim> aim;
+  std::span<const AimPoint> stops;
+};
+
 // From a mount to the end of the power, or to an orderly unmount.
 class FsLife {
  public:
-  FsLife(const FsSceneOptions& options, FolderHistories& histories, Image image, Prng prng)
+  FsLife(const FsSceneOptions& options, FolderHistories& histories, Image image,
+         const LifePlan& plan, Prng prng)
       : options_(options),
+        plan_(plan),
         histories_(histories),
         prng_(prng),
         disk_(std::move(image), {.atomic_bytes = options.tears ? 1024u : 4096u,
@@ -30,8 +57,13 @@ class FsLife {
                                  .seed = prng_.next()}),
         tag_(disk_.content(), clock_, finding_, {.measures_time = false}),
         order_(disk_.content(), finding_),
+        aimed_(disk_, plan.aim, plan.stops, prng_.child("stops")),
         stream_(clock_, {&tag_, &order_}) {}
 
+  void at_point(std::string_view name) {
+    if (is_aim_point(name)) ++passings_[std::string(name)];
+    aimed_.at_point(name);
+  }
   void run() {
     disk_.observe(&stream_);
     mount_and_work();
@@ -54,6 +86,7 @@ class FsLife {
     result.cuts += disk_.is_off() ? 1 : 0;
     result.orderly_ends += disk_.is_off() ? 0 : 1;
     result.recovered_orphans += orphans_;
+    for (const auto& [name, count] : passings_) result.passings[name] += count;
   }
 
  private:
@@ -84,7 +117,7 @@ class FsLife {
       for (std::size_t i = 0; i < workers.size(); ++i) {
         tasks.push_back(Task::start("worker", [&, i] {
           workers[i] = std::make_unique<FolderWorker>(mounted, histories_, i);
-          workers[i]->run(options_.operations);
+          workers[i]->run(plan_.operations);
         }));
       }
     }
@@ -97,6 +130,7 @@ class FsLife {
   }
 
   const FsSceneOptions& options_;
+  const LifePlan plan_;
   FolderHistories& histories_;
   Prng prng_;
   const SimulatedClock clock_;
@@ -105,10 +139,12 @@ class FsLife {
   FirstFinding finding_;
   lab::TagJudge tag_;
   lab::OrderJudge order_;
+  AimedCut aimed_;
   lab::SimulatedStream stream_;
   JournalCounters counters_;
   FolderTally tally_;
   std::uint64_t orphans_ = 0;
+  std::map<std::string, std::uint64_t> passings_;
 };
 
 std::string judge_recovered(const Image& image, FolderHistories& histories) {
@@ -130,6 +166,20 @@ std::string judge_recovered(const Image& image, FolderHistories& histories) {
   if (!recovered) return "recovered: " + error_words(recovered.error());
   const std::string wrong = histories.settle(*recovered);
   return wrong.empty() ? "" : "recovered: " + wrong;
+}
+
+// Every other cut is aimed.  Of the lives behind the first some are to end in their mount, where
+// the one before them was cut.
+LifePlan plan_life(const FsSceneOptions& options, unsigned life, Prng prng) {
+  LifePlan plan{options.operations, {}, {}};
+  if (life > 0 && prng.chance(1, 2)) {
+    plan.operations = 4;
+    plan.aim = draw_aim(kMountPoints, prng);
+    return plan;
+  }
+  if (prng.chance(1, 2)) plan.aim = draw_aim(kWorkPoints, prng);
+  if (prng.chance(3, 4)) plan.stops = kWorkPoints;
+  return plan;
 }
 
 // Mounted by us and unmounted, outside of a simulation.
@@ -163,8 +213,8 @@ Image with_folders(Image image, std::size_t count) {
   return {mount.device.bytes().begin(), mount.device.bytes().end()};
 }
 
-// The empty journal goes on with this transaction.
-void set_next_tid(Image& image, Tid tid) {
+// The empty journal goes on with this transaction, in so much of its blocks.
+void prepare_journal(Image& image, Tid tid, std::uint32_t log_blocks) {
   MemoryDevice device(image);
   const Volume volume = Volume::open(device).value();
   const JournalMap map = locate_journal(volume).value();
@@ -172,6 +222,7 @@ void set_next_tid(Image& image, Tid tid) {
   const MutableBytes block = MutableBytes(image).subspan(at, map.block_bytes());
   JournalSuperblock superblock = JournalSuperblock::parse(block).value();
   superblock.sequence = tid;
+  if (log_blocks != 0) superblock.log_block_count = log_blocks;
   superblock.encode(block);
 }
 
@@ -188,13 +239,21 @@ void FsSceneResult::add(const FsSceneResult& other) {
   orderly_ends += other.orderly_ends;
   recovered_orphans += other.recovered_orphans;
   waits_for_room += other.waits_for_room;
+  for (const auto& [name, count] : other.passings) passings[name] += count;
+}
+
+std::vector<std::string> FsScene::aim_points() {
+  std::vector<std::string> names;
+  for (const AimPoint& point : kMountPoints) names.emplace_back(point.name);
+  for (const AimPoint& point : kWorkPoints) names.emplace_back(point.name);
+  return names;
 }
 
 FsScene::FsScene(const FsForm& form) {
   const E2fsImage made({.mke2fs = form.mke2fs, .size = form.size});
   if (!made.is_made()) return;
   Image image = made.bytes();
-  set_next_tid(image, form.first_tid);
+  prepare_journal(image, form.first_tid, form.log_blocks);
   image_ = with_folders(std::move(image), kTasks);
 }
 
@@ -206,13 +265,18 @@ FsSceneResult FsScene::run(const FsSceneOptions& options) const {
   for (unsigned life = 0; life < options.lives && result.finding.empty(); ++life) {
     std::unique_ptr<FsLife> lived;
     const Prng its_own = prng.child("life " + std::to_string(life));
+    const LifePlan plan = plan_life(options, life, its_own.child("plan"));
+    const auto at_point = [&](std::string_view name) {
+      if (lived) lived->at_point(name);
+    };
     const SimulationResult run =
         Simulation({.seed = prng.next(),
                     .strategy = options.strategy,
                     .pct_steps = 20'000,
-                    .mutants = options.mutants})
+                    .mutants = options.mutants,
+                    .at_point = at_point})
             .run([&] {
-              lived = std::make_unique<FsLife>(options, histories, std::move(image), its_own);
+              lived = std::make_unique<FsLife>(options, histories, std::move(image), plan, its_own);
               lived->run();
             });
     result.steps += run.steps;

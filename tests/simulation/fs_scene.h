@@ -12,6 +12,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,7 +28,8 @@ namespace powercut::testing {
 struct FsForm {
   std::string mke2fs;
   std::string size = "4M";
-  Tid first_tid{1};  // the journal's first transaction
+  Tid first_tid{1};              // the journal's first transaction
+  std::uint32_t log_blocks = 0;  // of the journal, that are used; 0: all
 };
 
 struct FsSceneOptions {
@@ -35,9 +37,11 @@ struct FsSceneOptions {
   SearchStrategy strategy = SearchStrategy::kRandom;
   std::vector<std::string> mutants = {};
   unsigned operations = 40;  // of each task
-  // The power goes at one of so many events of the disk, or at the end, if there are fewer.
+  // The power goes at one of so many events of the disk, or where the code is aimed at
+  // (tests/support/aimed_cut.h); at the end, if it does not come so far.
   std::uint64_t crash_events = 1500;
-  unsigned lives = 2;  // from a mount to the end of the power
+  // From a mount to the end of the power; some of those behind the first end in their mount.
+  unsigned lives = 3;
   bool has_service = true;
   // Units of 1 KiB.  Not of 512 bytes: a superblock torn in its middle is no superblock, and, as
   // under Linux, nothing but a copy of it helps.
@@ -51,6 +55,7 @@ struct FsSceneResult {
   std::uint64_t steps = 0, events = 0, commits = 0, checkpoints = 0, revokes = 0;
   std::uint64_t cuts = 0, orderly_ends = 0, recovered_orphans = 0, waits_for_room = 0;
   std::uint64_t trace_hash = 0;
+  std::map<std::string, std::uint64_t> passings;  // of the points that cuts are aimed at
   void add(const FsSceneResult& other);
 };
 
@@ -59,6 +64,8 @@ class FsScene {
   static constexpr std::size_t kTasks = 3;
   // Makes the file system, with a folder for each task.  Without mke2fs is_made() is false.
   explicit FsScene(const FsForm& form);
+  // At which the power goes shortly after they are passed, in some of the lives.
+  static std::vector<std::string> aim_points();
   bool is_made() const { return !image_.empty(); }
   const std::vector<std::uint8_t>& image() const { return image_; }
   FsSceneResult run(const FsSceneOptions& options) const;

@@ -73,10 +73,8 @@ ModelRun::~ModelRun() {
 }
 
 MountOptions ModelRun::mount_options() const {
-  MountOptions options;
+  MountOptions options = testing::options_without_service();
   options.nodes_max = options_.nodes_max;
-  options.journal.commit_interval = Nanoseconds(0);
-  options.journal.has_service = false;
   options.journal.single_wait = form_.single_wait;
   options.journal.section_age_max = std::chrono::hours(1);
   return options;

@@ -68,9 +68,8 @@ const lab::Recording& own_stream() {
     testing::RecordingObserver recorder(image);
     lab::SimulatedStream stream(clock, {&recorder});
     SimulatedDisk disk(image, {}, &stream);
-    fs::MountOptions options;
-    options.journal = {.commit_interval = Nanoseconds(0), .has_service = false};
-    const auto mounted = fs::Mounted::open(disk, clock, wall_clock, options).value();
+    const auto mounted =
+        fs::Mounted::open(disk, clock, wall_clock, testing::options_without_service()).value();
     make_changes(*mounted);
     mounted->close().value();
     return recorder.take();

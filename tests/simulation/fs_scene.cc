@@ -14,6 +14,7 @@
 #include "tests/simulation/first_finding.h"
 #include "tests/support/aimed_cut.h"
 #include "tests/support/e2fs_image.h"
+#include "tests/support/mount_forms.h"
 #include "tests/support/mounted_image.h"
 
 namespace powercut::testing {
@@ -91,13 +92,8 @@ class FsLife {
 
  private:
   void mount_and_work() {
-    fs::MountOptions mount;
-    mount.buffer_bytes_max = std::uint64_t{1} << 20;
-    mount.nodes_max = 6;
-    mount.journal = {.commit_interval = std::chrono::milliseconds(30),
-                     .verify_before_write = true,
-                     .has_service = options_.has_service};
-    auto opened = fs::Mounted::open(disk_, clock_, wall_clock_, mount);
+    auto opened = fs::Mounted::open(disk_, clock_, wall_clock_,
+                                    options_of_simulation(6, options_.has_service));
     if (!opened) return refuse(opened.error());
     fs::Mounted& mounted = **opened;
     if (mounted.core().orphans->count() != 0) Simulation::fail("the mount left orphans");

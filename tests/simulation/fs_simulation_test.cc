@@ -11,6 +11,7 @@
 #include "tests/simulation/fs_stream.h"
 #include "tests/support/e2fs_image.h"
 #include "tests/support/long_form.h"
+#include "tests/support/mount_forms.h"
 
 namespace powercut::testing {
 namespace {
@@ -18,11 +19,12 @@ namespace {
 // Small journals, which wrap; transaction numbers that pass 2^32; no room.
 const std::vector<FsForm>& forms() {
   static const std::vector<FsForm> kForms = {
-      {"-b 1024 -J size=1 -N 64", "4M", Tid(0xFFFF'FFF0)},
-      {"-b 1024 -J size=1 -N 64 -O orphan_file,metadata_csum_seed", "4M", Tid(7), 256},
-      {"-b 4096 -J size=4 -N 64", "9M", Tid(0xFFFF'FFE0)},
-      {"-b 2048 -J size=2 -N 64 -I 128 -O ^metadata_csum,^64bit,^dir_index", "5M", Tid(1), 256},
-      {"-b 1024 -J size=1 -N 64", "4M", Tid(1), 256},
+      {short_journal_form(1024, 64), "4M", Tid(0xFFFF'FFF0)},
+      {short_journal_form(1024, 64) + kOrphanFileFeatures, "4M", Tid(7), 256},
+      {short_journal_form(4096, 64), "9M", Tid(0xFFFF'FFE0)},
+      {short_journal_form(2048, 64) + " -I 128 -O ^metadata_csum,^64bit,^dir_index", "5M", Tid(1),
+       256},
+      {short_journal_form(1024, 64), "4M", Tid(1), 256},
   };
   return kForms;
 }

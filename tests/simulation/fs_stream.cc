@@ -9,6 +9,7 @@
 #include "lab/check/structure_judge.h"
 #include "lab/sources/guest/load_kinds.h"
 #include "tests/simulation/volume_system.h"
+#include "tests/support/mount_forms.h"
 #include "tests/support/mounted_image.h"
 #include "tests/support/recording_observer.h"
 
@@ -35,13 +36,8 @@ class LoadRun {
         disk_(image, {.seed = load.seed}, &stream_) {}
 
   void run() {
-    fs::MountOptions mount;
-    mount.buffer_bytes_max = std::uint64_t{1} << 20;
-    mount.nodes_max = 8;
-    mount.journal = {.commit_interval = std::chrono::milliseconds(30),
-                     .verify_before_write = true,
-                     .has_service = load_.has_service};
-    auto opened = fs::Mounted::open(disk_, clock_, wall_clock_, mount);
+    auto opened =
+        fs::Mounted::open(disk_, clock_, wall_clock_, options_of_simulation(8, load_.has_service));
     CHECK(opened.has_value(), "a file system without faults can be mounted");
     fs::Mounted& mounted = **opened;
     const Result<void> ran = run_tasks(mounted);

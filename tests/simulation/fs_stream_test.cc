@@ -12,16 +12,17 @@
 #include "tests/simulation/fs_stream.h"
 #include "tests/support/e2fs_image.h"
 #include "tests/support/long_form.h"
+#include "tests/support/mount_forms.h"
 
 namespace powercut::testing {
 namespace {
 
 const std::vector<FsForm>& stream_forms() {
   static const std::vector<FsForm> kForms = {
-      {"-b 1024 -J size=1 -N 128", "8M", Tid(0xFFFF'FFC0)},
-      {"-b 1024 -J size=1 -N 128 -O orphan_file,metadata_csum_seed", "8M", Tid(9)},
-      {"-b 2048 -J size=2 -N 128 -O ^metadata_csum,^64bit,^dir_index", "12M", Tid(1)},
-      {"-b 4096 -J size=4 -N 128", "16M", Tid(0xFFFF'FFE0)},
+      {short_journal_form(1024, 128), "8M", Tid(0xFFFF'FFC0)},
+      {short_journal_form(1024, 128) + kOrphanFileFeatures, "8M", Tid(9)},
+      {short_journal_form(2048, 128) + " -O ^metadata_csum,^64bit,^dir_index", "12M", Tid(1)},
+      {short_journal_form(4096, 128), "16M", Tid(0xFFFF'FFE0)},
   };
   return kForms;
 }

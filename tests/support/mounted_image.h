@@ -16,6 +16,7 @@
 #include "fs/mount.h"
 #include "reader/volume.h"
 #include "tests/support/e2fs_image.h"
+#include "tests/support/mount_forms.h"
 
 namespace powercut::fs {
 
@@ -43,12 +44,8 @@ inline ::testing::AssertionResult is_clean(Bytes image) {
 
 struct TestMount {
   explicit TestMount(const std::string& mke2fs_options, const std::string& size = "16M")
-      : device(image_of(mke2fs_options, size)) {
-    options.journal = {.commit_interval = Nanoseconds(0), .has_service = false};
-  }
-  explicit TestMount(std::vector<std::uint8_t> image) : device(std::move(image)) {
-    options.journal = {.commit_interval = Nanoseconds(0), .has_service = false};
-  }
+      : device(image_of(mke2fs_options, size)) {}
+  explicit TestMount(std::vector<std::uint8_t> image) : device(std::move(image)) {}
 
   static std::vector<std::uint8_t> image_of(const std::string& mke2fs_options,
                                             const std::string& size) {
@@ -132,7 +129,7 @@ struct TestMount {
     return inode;
   }
 
-  MountOptions options;
+  MountOptions options = testing::options_without_service();
   MemoryDevice device;
   BlockDevice* on = nullptr;  // what is mounted instead of `device`, if anything
   SteadyClock clock;

@@ -8,7 +8,11 @@ namespace {
 Result<void> check_unused(const std::string& path) {
   const std::vector<ImageUse> uses = TRY(uses_of(path));
   if (uses.empty()) return {};
-  return fail_with(Errc::kInUse, "the kernel uses the image", uses.front().who);
+  const bool is_process = uses.front().kind == UseKind::kProcess;
+  return fail_with(Errc::kInUse,
+                   is_process ? "the image is in use: end its user first"
+                              : "the kernel uses the image: unmount it and detach it first",
+                   uses.front().who);
 }
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "host/lock_holder.h"
 #include "host/machine.h"
 
 namespace powercut {
@@ -36,7 +37,7 @@ Errc errc_of(int os_error) noexcept {
   }
 }
 
-constexpr const char* kHeld = "not opened for writing";
+constexpr const char* kHeld = "in use, not opened: end its user first";
 
 // What an open descriptor stands for, for an error's text: its path, or "memfd:NAME".
 std::string name_of(int fd) {
@@ -82,14 +83,20 @@ Result<File> open_exclusively(const std::filesystem::path& path, int flags) {
   if (S_ISBLK(status.st_mode)) {
     Fd alone(::open(path.c_str(), flags | O_EXCL | O_CLOEXEC));
     if (!alone.is_open() && errno == EBUSY) {
+      const auto uses = uses_of(path);
       return fail_with(Errc::kInUse, kHeld,
-                       path.native() + ": the kernel holds it (a mount, swap, ...)");
+                       uses && !uses->empty()
+                           ? uses->front().who
+                           : path.native() + ": by another program, or a mount not seen from here");
     }
     if (!alone.is_open()) return os_failure("cannot open a file", path.native(), errno);
     return File::adopt(std::move(alone));
   }
   if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-    return fail_with(Errc::kInUse, kHeld, path.native() + ": by another powercut");
+    const auto holder = lock_holder(status);
+    const std::string who = holder ? holder->words : "another program";
+    return fail_with(Errc::kInUse, kHeld,
+                     who + " has it open to write: " + path.filename().native());
   }
   return File::adopt(std::move(fd));
 }

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 
 #include "host/file.h"
+#include "host/lock_holder.h"
 
 namespace powercut {
 namespace {
@@ -98,6 +99,10 @@ class Search {
     } else {
       look_for_swap(FileId{status.st_dev, status.st_ino}, image.native());
       look_for_loops(FileId{status.st_dev, status.st_ino});
+      const auto holder = lock_holder(status, system_);
+      if (holder && holder->is_writer) {
+        add(UseKind::kProcess, holder->words + " has it open to write");
+      }
     }
     return std::move(uses_);
   }

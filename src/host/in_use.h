@@ -2,9 +2,10 @@
 //
 // Words
 //   use      something of the kernel's that may write to it at any time: a loop device, a mount,
-//            swap, a device built on top of it (device mapper, md)
+//            swap, a device built on top of it (device mapper, md); or another of us that has it
+//            open to write (File::Access::kExclusive)
 //
-// What is not looked for: another process that has it open, and mounts of other mount namespaces
+// What is not looked for: other programs that have it open, and mounts of other mount namespaces
 // (a block device that is mounted there cannot be opened exclusively, which File can ask for).
 // Without root it says what /sys and /proc let anyone see, which is all of it but for the name of a
 // loop device's file that another mount namespace gave it.
@@ -18,11 +19,13 @@
 
 namespace powercut {
 
-enum class UseKind : std::uint8_t { kLoop, kMount, kSwap, kHolder };
+enum class UseKind : std::uint8_t { kLoop, kMount, kSwap, kHolder, kProcess };
 
 struct ImageUse {
   UseKind kind = UseKind::kMount;
-  std::string who;  // "attached to /dev/loop0", "/dev/loop0p1 is mounted on /mnt"
+  // "attached to /dev/loop0", "/dev/loop0p1 is mounted on /mnt", "process 1234 (powercut) has it
+  // open to write"
+  std::string who;
 };
 
 // Where the kernel tells of itself; others than these are for tests.

@@ -22,7 +22,7 @@ Result<void> refuse_if_in_use(const std::filesystem::path& path) {
   if (path.empty()) return {};
   const auto uses = TRY(uses_of(path));
   if (uses.empty()) return {};
-  return fail_with(Errc::kInUse, "not written to while the kernel may write, too",
+  return fail_with(Errc::kInUse, "not written to while others may write, too",
                    path.filename().string() + ": " + uses.front().who);
 }
 

@@ -4,8 +4,12 @@
 //   2. after a write or a flush failed, everything is refused (kAborted), and it stays so
 //   3. what was acknowledged is there after e2fsck, the tree is a moment of the model, and e2fsck
 //      finds nothing the second time
+//
+// The short form takes some of the requests, the long form all; POWERCUT_SEEDS=N: of so many
+// sequences, all of the requests (six take some ten minutes).
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <iostream>
 
 #include "format/jbd2.h"
@@ -108,16 +112,22 @@ struct Kind {
   std::uint64_t step;  // in the short form
 };
 
+std::uint64_t seeds_wanted() {
+  const char* const words = std::getenv("POWERCUT_SEEDS");
+  return words == nullptr ? 1 : std::strtoull(words, nullptr, 10);
+}
+
 class Faults : public ::testing::TestWithParam<Kind> {};
 
 TEST_P(Faults, AtEveryRequest) {
   SKIP_WITHOUT_TOOL("mke2fs");
   const Kind& kind = GetParam();
-  const bool is_long = testing::is_long_form();
+  const std::uint64_t seeds = seeds_wanted();
+  const std::uint64_t step = testing::is_long_form() || seeds > 1 ? 1 : kind.step;
   std::uint64_t struck = 0, stopped = 0;
-  for (std::uint64_t seed = 1; seed <= (is_long ? 6 : 1); ++seed) {
+  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
     const Form& form = kFaultForms[seed % kFaultForms.size()];
-    for (std::uint64_t at = 1;; at += is_long ? 1 : kind.step) {
+    for (std::uint64_t at = 1;; at += step) {
       SCOPED_TRACE("seed " + std::to_string(seed) + ", request " + std::to_string(at));
       Outcome outcome;
       try {

@@ -92,8 +92,9 @@ class FsLife {
 
  private:
   void mount_and_work() {
-    auto opened = fs::Mounted::open(disk_, clock_, wall_clock_,
-                                    options_of_simulation(6, options_.has_service));
+    fs::MountOptions mount = options_of_simulation(6, options_.has_service);
+    mount.journal.single_wait = options_.single_wait;
+    auto opened = fs::Mounted::open(disk_, clock_, wall_clock_, mount);
     if (!opened) return refuse(opened.error());
     fs::Mounted& mounted = **opened;
     if (mounted.core().orphans->count() != 0) Simulation::fail("the mount left orphans");

@@ -43,6 +43,7 @@ struct FsSceneOptions {
   // From a mount to the end of the power; some of those behind the first end in their mount.
   unsigned lives = 3;
   bool has_service = true;
+  bool single_wait = false;  // of the journal
   // Units of 1 KiB.  Not of 512 bytes: a superblock torn in its middle is no superblock, and, as
   // under Linux, nothing but a copy of it helps.
   bool tears = false;

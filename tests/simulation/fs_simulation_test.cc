@@ -41,6 +41,7 @@ FsSceneOptions options_of_seed(std::uint64_t seed) {
   options.strategy = seed % 3 == 0 ? SearchStrategy::kPct : SearchStrategy::kRandom;
   options.tears = seed % 5 == 0;
   options.has_service = seed % 7 != 0;
+  options.single_wait = seed % 10 == 8;  // in the form without checksums, every other time
   options.lives = 5;
   // Every other seed fills the log, so that checkpoints and waits for room are among what is cut.
   options.operations = seed % 2 == 0 ? 120 : 40;

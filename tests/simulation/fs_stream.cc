@@ -36,8 +36,9 @@ class LoadRun {
         disk_(image, {.seed = load.seed}, &stream_) {}
 
   void run() {
-    auto opened =
-        fs::Mounted::open(disk_, clock_, wall_clock_, options_of_simulation(8, load_.has_service));
+    fs::MountOptions mount = options_of_simulation(8, load_.has_service);
+    mount.journal.single_wait = load_.single_wait;
+    auto opened = fs::Mounted::open(disk_, clock_, wall_clock_, mount);
     CHECK(opened.has_value(), "a file system without faults can be mounted");
     fs::Mounted& mounted = **opened;
     const Result<void> ran = run_tasks(mounted);

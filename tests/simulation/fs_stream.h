@@ -20,6 +20,7 @@ struct FsLoad {
   std::uint64_t operations = 60;  // of each task
   unsigned sync_percent = 20;
   bool has_service = true;
+  bool single_wait = false;  // of the journal
   std::vector<std::string> mutants = {};
 };
 

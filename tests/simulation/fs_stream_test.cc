@@ -41,6 +41,7 @@ FsLoad load_of_seed(std::uint64_t seed, std::uint64_t operations) {
   load.operations = operations;
   load.sync_percent = seed % 2 == 0 ? 20 : 60;
   load.has_service = seed % 7 != 0;
+  load.single_wait = seed % 8 == 6;  // in the form without checksums, every other time
   return load;
 }
 

@@ -145,11 +145,13 @@ class OrderJudge final : public DiskObserver {
   void take_commit_block(LogBlock log, Tid tid, Bytes content, const Request& request);
   void check_stale_log(LogBlock commit, Tid tid, std::uint64_t sequence);
   void evaluate_waiting();
+  bool is_due(const WaitingCommit& commit);
   void evaluate(const WaitingCommit& commit);
   void note_missing(Tid tid, std::uint64_t sequence);
   LogBlock start_of(const WaitingCommit& commit) const;
   // The first request that wrote a block of it; of its commit block, if it has no other.
   std::uint64_t first_write_of(const WaitingCommit& commit, LogBlock start) const;
+  std::uint64_t last_write_of(const WaitingCommit& commit, LogBlock start) const;
   void check_commit(const WaitingCommit& commit, LogBlock start, const WalkedTransaction& walked);
   void check_announced();
   std::vector<LoggedVersion> versions_of(const WalkedTransaction& walked, Tid tid);

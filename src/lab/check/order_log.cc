@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "lab/check/order_judge.h"
+#include "lab/verify/transaction_check.h"
 
 namespace powercut::lab {
 
@@ -145,11 +146,33 @@ void OrderJudge::check_stale_log(LogBlock commit, Tid tid, std::uint64_t sequenc
                                      tid.value(), behind.value(), header->tid.value())));
 }
 
+// With async_commit the commit block may come before the rest, and another's flush in between: the
+// transaction is there when it is whole, or when the next one begins, for which it was waited for.
+bool OrderJudge::is_due(const WaitingCommit& commit) {
+  if (!times_.is_completed(commit.sequence)) return false;
+  if (!ring_->superblock().has(JournalIncompat::kAsyncCommit)) return true;
+  const auto is_later = [&](const SeenHeader& seen) { return commit.tid.comes_before(seen.tid); };
+  if (std::ranges::any_of(headers_, is_later)) return true;
+  if (!ring_->holds(commit.log)) return true;
+  const auto checked = check_transaction(*ring_, {commit.tid, start_of(commit), commit.log}, {});
+  return checked && checked->findings.empty();
+}
+
+// With async_commit a transaction is durable when the last of its blocks is.
+std::uint64_t OrderJudge::last_write_of(const WaitingCommit& commit, LogBlock start) const {
+  if (!ring_->superblock().has(JournalIncompat::kAsyncCommit)) return commit.sequence;
+  for (LogBlock log = start; log != commit.log; log = ring_->next(log)) {
+    const std::uint64_t sequence = slots_[log.value()].sequence;
+    if (sequence != 0 && !times_.is_durable(sequence)) return sequence;
+  }
+  return commit.sequence;
+}
+
 void OrderJudge::evaluate_waiting() {
   if (waiting_.empty()) return;
   std::vector<WaitingCommit> waiting = std::exchange(waiting_, {});
   for (const WaitingCommit& commit : waiting) {
-    if (times_.is_completed(commit.sequence)) {
+    if (is_due(commit)) {
       evaluate(commit);
     } else {
       waiting_.push_back(commit);
@@ -203,7 +226,7 @@ void OrderJudge::evaluate(const WaitingCommit& commit) {
   transaction.tid = commit.tid;
   transaction.first = start;
   transaction.commit = commit.log;
-  transaction.commit_sequence = commit.sequence;
+  transaction.commit_sequence = last_write_of(commit, start);
   transaction.is_readable = walked.is_readable;
   for (const WalkedBlock& block : walked.blocks) transaction.homes.push_back(block.home);
   const std::uint64_t first_write = first_write_of(commit, start);

@@ -74,7 +74,7 @@ void TagJudge::on_submitted(const Request& request, Nanoseconds when) {
   if (place_.is_in_doubt()) find_journal();
   if (!place_.is_flushed_by(request)) return;
   // What was completed before this moment is what the flush makes durable.
-  judge_waiting(when);
+  judge_whole(when);
   has_unflushed_blocks_ = false;
 }
 
@@ -94,7 +94,8 @@ void TagJudge::on_completed(const Request& request, Nanoseconds when) {
 }
 
 void TagJudge::on_power_cycle(Nanoseconds when) {
-  judge_waiting(when);
+  judge_whole(when);
+  waiting_.clear();
   headers_.clear();
   expected_next_.reset();
   last_tid_.reset();
@@ -105,7 +106,8 @@ void TagJudge::on_power_cycle(Nanoseconds when) {
 
 void TagJudge::finish(Nanoseconds when) {
   const Stopwatch stopwatch(own_clock_, counters_.judge_time, sink_time_);
-  judge_waiting(when);
+  judge_whole(when);
+  waiting_.clear();
 }
 
 // The part of a request that lies in the journal.  All its blocks are taken first, then its commit
@@ -116,12 +118,15 @@ void TagJudge::take_change(const Request& request, Nanoseconds when) {
   const BlockNo end((request.offset + request.length + block_bytes - 1) / block_bytes);
   if (end <= ring_->map().lowest() || first >= ring_->map().end()) return;
   superblock_was_written_ = false;
+  newest_.reset();
   for (const JournalMap::Run& run : ring_->map().runs()) {
     if (run.device < end && first < run.device + run.count) take_run(run, request);
   }
   if (superblock_was_written_) take_superblock(request, when);
   if (!ring_->superblock().has(JournalIncompat::kAsyncCommit) || waiting_.size() >= kWaitingMax) {
     judge_waiting(when);
+  } else if (newest_) {
+    judge_before(*newest_, when);
   }
 }
 
@@ -153,6 +158,7 @@ void TagJudge::take_block(LogBlock log, Bytes block, std::uint64_t sequence) {
     return;
   }
   const auto header = parse_journal_header(block);
+  if (header && (!newest_ || newest_->comes_before(header->tid))) newest_ = header->tid;
   if (header && header->is(JournalBlockType::kCommit)) {
     waiting_.push_back({log, header->tid, sequence});
     return;
@@ -186,6 +192,7 @@ void TagJudge::take_superblock(const Request& request, Nanoseconds when) {
 
 void TagJudge::note_tail(const Request& request, Nanoseconds when) {
   const JournalSuperblock& superblock = ring_->superblock();
+  judge_before(superblock.sequence, when);
   const bool is_empty = superblock.start == LogBlock(0);
   if (is_empty) {
     // An emptied log: all that was begun is committed, and the next transaction may begin anywhere.
@@ -227,6 +234,38 @@ void TagJudge::judge_waiting(Nanoseconds when) {
   for (const WaitingCommit& commit : waiting) {
     if (is_plausible(commit)) judge(commit, when);
   }
+}
+
+void TagJudge::judge_whole(Nanoseconds when) {
+  std::vector<WaitingCommit> others;
+  for (const WaitingCommit& commit : std::exchange(waiting_, {})) {
+    if (!is_plausible(commit)) continue;
+    if (is_whole(commit)) {
+      judge(commit, when);
+    } else {
+      others.push_back(commit);
+    }
+  }
+  waiting_ = std::move(others);
+}
+
+// Those before it were waited for.
+void TagJudge::judge_before(Tid tid, Nanoseconds when) {
+  std::vector<WaitingCommit> others;
+  for (const WaitingCommit& commit : std::exchange(waiting_, {})) {
+    if (!commit.tid.comes_before(tid)) {
+      others.push_back(commit);
+    } else if (is_plausible(commit)) {
+      judge(commit, when);
+    }
+  }
+  waiting_ = std::move(others);
+}
+
+bool TagJudge::is_whole(const WaitingCommit& commit) {
+  const auto checked =
+      check_transaction(*ring_, {commit.tid, expected_next_, commit.log}, headers_);
+  return checked && checked->findings.empty();
 }
 
 // Whether a block with a commit block's header is one, and not file data that looks like it.

@@ -4,7 +4,9 @@
 //
 // Invariants
 //   1. A transaction is judged when its commit block is on the disk; with async_commit, whose
-//      pieces may come in any order, at the next flush or the next commit.
+//      pieces may come in any order, at a flush that finds it whole, else when a later one begins
+//      or the tail passes it: until then some of it may be on its way, and another's flush be in
+//      between.  If the power goes before that, it need not be whole.
 //   2. The features that it is judged by are those of the journal's superblock at that time.
 //   3. Tids are counted: one that passes without a commit block is a finding.
 //   4. The place of the journal is read from the file system, again after any change of it.
@@ -74,7 +76,7 @@ class TagJudge final : public DiskObserver {
   void on_submitted(const Request& request, Nanoseconds when) override;
   void on_completed(const Request& request, Nanoseconds when) override;
   void on_power_cycle(Nanoseconds when) override;
-  // Judges what still waits (async_commit); call at the end of the stream.
+  // Counts what still waits and is whole (async_commit); call at the end of the stream.
   void finish(Nanoseconds when);
 
   const JudgeCounters& counters() const { return counters_; }
@@ -109,6 +111,9 @@ class TagJudge final : public DiskObserver {
   void take_superblock(const Request& request, Nanoseconds when);
   void note_tail(const Request& request, Nanoseconds when);
   void judge_waiting(Nanoseconds when);
+  void judge_whole(Nanoseconds when);
+  void judge_before(Tid tid, Nanoseconds when);
+  bool is_whole(const WaitingCommit& commit);
   void judge(const WaitingCommit& commit, Nanoseconds when);
   bool is_plausible(const WaitingCommit& commit);
   void judge_missed(Tid end, Nanoseconds when, std::uint64_t sequence);
@@ -130,6 +135,7 @@ class TagJudge final : public DiskObserver {
 
   std::vector<SeenHeader> headers_;        // since the last commit; at most kHeadersMax
   std::vector<WaitingCommit> waiting_;     // at most kWaitingMax
+  std::optional<Tid> newest_;              // of the blocks of one request
   std::optional<LogBlock> expected_next_;  // where the next transaction begins
   std::optional<Tid> last_tid_;            // of the chain
   std::vector<BadTransaction> bad_;        // still replayable

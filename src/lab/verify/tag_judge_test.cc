@@ -252,6 +252,34 @@ TEST_F(TagJudgeTest, AnAsyncTransactionMayComeInAnyOrder) {
   EXPECT_EQ(judged.judge->counters().commit_count, 20u);
 }
 
+// Until a later one begins any part of it may be on its way.
+TEST_F(TagJudgeTest, AnAsyncTransactionThatThePowerEndedIsNoFinding) {
+  enum class End : std::uint8_t { kNextTransaction, kPowerCycle, kEndOfStream };
+  for (const End end : {End::kNextTransaction, End::kPowerCycle, End::kEndOfStream}) {
+    for (const bool is_whole : {true, false}) {
+      JournalSpec spec;
+      spec.is_async = true;
+      JudgedDisk judged(spec);
+      judged.send_all(judged.builder.add_transaction(judged.transaction(1)));
+      judged.flush();
+      auto writes = judged.builder.add_transaction(judged.transaction(2));
+      if (!is_whole) writes.erase(writes.begin() + 1);
+      judged.send_all(writes);
+      judged.flush();  // perhaps somebody else's, with the rest on its way
+      EXPECT_TRUE(judged.sink.findings.empty());
+      if (end == End::kNextTransaction) {
+        judged.send_all(judged.builder.add_transaction(judged.transaction(3)));
+        judged.flush();
+      }
+      if (end == End::kPowerCycle) judged.judge->on_power_cycle(judged.clock.now());
+      if (end == End::kEndOfStream) judged.judge->finish(judged.clock.now());
+      const bool goes_on = end == End::kNextTransaction;
+      EXPECT_EQ(judged.sink.findings.empty(), is_whole || !goes_on);
+      EXPECT_EQ(judged.judge->counters().commit_count, goes_on ? 3u : is_whole ? 2u : 1u);
+    }
+  }
+}
+
 TEST_F(TagJudgeTest, TellsHowLongABadTransactionStaysReplayable) {
   JudgedDisk judged;
   auto writes = judged.builder.add_transaction(judged.transaction(1));

@@ -64,15 +64,7 @@ TEST(FsStream, NoJudgeFindsAnythingInAnyState) {
     ASSERT_EQ(judged.finding, "") << "seed " << seed;
     commits += load.commits;
     checkpoints += load.checkpoints;
-    sum.crash_points += judged.counts.crash_points;
-    sum.explored += judged.counts.explored;
-    sum.whole += judged.counts.whole;
-    sum.walked += judged.counts.walked;
-    sum.distinct += judged.counts.distinct;
-    sum.recovered += judged.counts.recovered;
-    sum.judged += judged.counts.judged;
-    sum.compared += judged.counts.compared;
-    sum.seconds += judged.counts.seconds;
+    sum.add(judged.counts);
   }
   std::cout << loads << " loads: " << commits << " commits, " << checkpoints << " checkpoints; "
             << sum.explored << " of " << sum.crash_points << " crash points, " << sum.whole

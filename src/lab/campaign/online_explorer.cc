@@ -161,20 +161,9 @@ Result<void> OnlineExplorer::explore(BlockStream& stream, const Window& window,
 
 void OnlineExplorer::add(const ExplorerCounts& counts,
                          const std::vector<GroupedFinding>& findings) {
-  ExplorerCounts& sum = result_.counts;
-  sum.explored += counts.explored;
-  sum.whole += counts.whole;
-  sum.log2_states_max = std::max(sum.log2_states_max, counts.log2_states_max);
-  sum.runs += counts.runs;
-  sum.outcomes += counts.outcomes;
-  sum.walked += counts.walked;
-  sum.distinct += counts.distinct;
-  sum.recovered += counts.recovered;
-  sum.judged += counts.judged;
-  sum.bad += counts.bad;
-  sum.compared += counts.compared;
-  sum.second_cuts += counts.second_cuts;
-  sum.seconds += counts.seconds;
+  const std::uint64_t crash_points = result_.counts.crash_points;
+  result_.counts.add(counts);
+  result_.counts.crash_points = crash_points;  // a window's are counted by who keeps the stream
   for (const GroupedFinding& finding : findings) {
     const auto known = std::ranges::find_if(result_.findings, [&](const GroupedFinding& each) {
       return each.finding.judge == finding.finding.judge &&

@@ -69,6 +69,25 @@ class Explorer::State final : public StateContents {
   std::uint64_t read_sum_ = 0;
 };
 
+void ExplorerCounts::add(const ExplorerCounts& other) {
+  crash_points += other.crash_points;
+  explored += other.explored;
+  whole += other.whole;
+  log2_states_max = std::max(log2_states_max, other.log2_states_max);
+  runs += other.runs;
+  outcomes += other.outcomes;
+  walked += other.walked;
+  distinct += other.distinct;
+  recovered += other.recovered;
+  judged += other.judged;
+  bad += other.bad;
+  compared += other.compared;
+  second_cuts += other.second_cuts;
+  examined += other.examined;
+  examine_seconds += other.examine_seconds;
+  seconds += other.seconds;
+}
+
 Explorer::Explorer(BlockStream& stream, JournalMap map, std::vector<StateJudge*> judges,
                    const Clock& clock, const ExplorerOptions& options)
     : stream_(stream),

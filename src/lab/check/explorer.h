@@ -85,6 +85,9 @@ struct ExplorerCounts {
   std::uint64_t examined = 0;  // by the examiners
   double examine_seconds = 0;  // of `seconds`
   double seconds = 0;
+
+  // Those of another exploration, too.  Not log2_states: nobody tells it of several.
+  void add(const ExplorerCounts& other);
 };
 
 class Explorer {

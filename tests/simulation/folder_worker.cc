@@ -9,7 +9,6 @@ namespace {
 
 constexpr std::size_t kFilesMax = 6;
 constexpr std::size_t kFileBytesMax = 40'000;
-constexpr std::size_t kWriteBytesMax = 6000;
 constexpr std::size_t kOrphansMax = 2;
 
 void put(std::vector<std::uint8_t>& bytes, std::size_t at, Bytes from) {
@@ -138,7 +137,7 @@ void FolderWorker::write_over() {
   const std::string path = draw(files());
   const std::size_t size = model_.at(path)->bytes.size();
   const std::size_t at = random_.below(std::min(size + 3000, kFileBytesMax - kWriteBytesMax));
-  write_at(path, at, 1 + random_.below(kWriteBytesMax));
+  write_at(path, at, 1 + random_.below(write_bytes_max_));
 }
 
 void FolderWorker::write_at(const std::string& path, std::size_t at, std::size_t count) {
@@ -156,7 +155,7 @@ void FolderWorker::append() {
   const std::string path = draw(files());
   const std::size_t size = model_.at(path)->bytes.size();
   if (size + kWriteBytesMax > kFileBytesMax) return truncate();
-  const auto bytes = counted_bytes(1 + random_.below(kWriteBytesMax));
+  const auto bytes = counted_bytes(1 + random_.below(write_bytes_max_));
   const fs::NodeRef node = node_of(path);
   if (!node) return;
   const bool is_done =
@@ -314,7 +313,7 @@ void FolderWorker::use_orphan() {
   if (orphans_.empty()) return remove();
   const fs::NodeRef node = orphans_.front();
   if (random_.chance(1, 2)) {
-    const auto bytes = counted_bytes(1 + random_.below(kWriteBytesMax));
+    const auto bytes = counted_bytes(1 + random_.below(write_bytes_max_));
     const auto written = fs::append_file(core_, *node, bytes);
     if (!written && written.error().code != Errc::kNoSpace) take_end(Failure{written.error()});
     return;

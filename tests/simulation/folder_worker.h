@@ -32,12 +32,14 @@ class FolderWorker {
         history_(histories[which]),
         random_(Simulation::random()),
         which_(which),
+        write_bytes_max_(std::min<std::size_t>(kWriteBytesMax, fs::atomic_write_bytes(core_))),
         model_(history_.steps.back().after) {}
 
   void run(unsigned operations);
   const FolderTally& tally() const { return tally_; }
 
  private:
+  static constexpr std::size_t kWriteBytesMax = 6000;
   using Names = std::vector<std::string>;
   using Operation = std::function<Result<void>()>;
 
@@ -93,6 +95,8 @@ class FolderWorker {
   FolderHistory& history_;
   Prng& random_;
   const std::size_t which_;
+  // What is longer than a write that is atomic may be there in part.
+  const std::size_t write_bytes_max_;
   FolderModel model_;
   FolderTally tally_;
   std::deque<fs::NodeRef> orphans_;  // open, without a name

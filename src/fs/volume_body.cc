@@ -1,5 +1,7 @@
 #include "fs/volume_body.h"
 
+#include <array>
+
 #include "host/in_use.h"
 
 namespace powercut::fs {
@@ -15,6 +17,21 @@ Result<void> check_unused(const std::string& path) {
                    uses.front().who);
 }
 
+// A log that is to be replayed is written to also by a volume that is only read.
+Result<powercut::File> open_image(const std::string& path, const VolumeOptions& options) {
+  using Access = powercut::File::Access;
+  if (!options.is_read_only) return powercut::File::open(path, Access::kExclusive);
+  {
+    powercut::File image = TRY(powercut::File::open(path, Access::kShared));
+    std::array<std::uint8_t, kSuperblockBytes> bytes{};
+    if (options.offset >= image.size_bytes()) return image;
+    const auto is_read = image.read_at(options.offset + kSuperblockOffset, bytes);
+    const auto shape = Superblock::parse(bytes, image.size_bytes() - options.offset);
+    if (!is_read || !shape || !shape->needs_recovery()) return image;
+  }
+  return powercut::File::open(path, Access::kExclusive);
+}
+
 }  // namespace
 
 Result<std::shared_ptr<VolumeBody>> VolumeBody::open(BlockDevice& device, const Clock& clock,
@@ -27,11 +44,9 @@ Result<std::shared_ptr<VolumeBody>> VolumeBody::open(BlockDevice& device, const 
 
 Result<std::shared_ptr<VolumeBody>> VolumeBody::open(const std::string& path,
                                                      const VolumeOptions& options) {
-  if (!options.is_read_only) TRY(check_unused(path));
+  TRY(check_unused(path));
   auto body = std::make_shared<VolumeBody>();
-  using Access = powercut::File::Access;
-  body->image_ = std::make_unique<Image>(
-      TRY(powercut::File::open(path, options.is_read_only ? Access::kRead : Access::kExclusive)));
+  body->image_ = std::make_unique<Image>(TRY(open_image(path, options)));
   Image& image = *body->image_;
   BlockDevice* device = &image.disk;
   if (options.offset != 0) {

@@ -72,35 +72,6 @@ Result<Fd> open_fd(const std::filesystem::path& path, int flags, mode_t mode, co
   }
 }
 
-// Linux looks at O_EXCL without O_CREAT for block devices only; two of us on a file keep apart by a
-// lock.
-Result<File> open_exclusively(const std::filesystem::path& path, int flags) {
-  Fd fd = TRY(open_fd(path, flags, 0, "cannot open a file"));
-  struct stat status {};
-  if (::fstat(fd.get(), &status) != 0) {
-    return os_failure("cannot look at a file", path.native(), errno);
-  }
-  if (S_ISBLK(status.st_mode)) {
-    Fd alone(::open(path.c_str(), flags | O_EXCL | O_CLOEXEC));
-    if (!alone.is_open() && errno == EBUSY) {
-      const auto uses = uses_of(path);
-      return fail_with(Errc::kInUse, kHeld,
-                       uses && !uses->empty()
-                           ? uses->front().who
-                           : path.native() + ": by another program, or a mount not seen from here");
-    }
-    if (!alone.is_open()) return os_failure("cannot open a file", path.native(), errno);
-    return File::adopt(std::move(alone));
-  }
-  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-    const auto holder = lock_holder(status);
-    const std::string who = holder ? holder->words : "another program";
-    return fail_with(Errc::kInUse, kHeld,
-                     who + " has it open to write: " + path.filename().native());
-  }
-  return File::adopt(std::move(fd));
-}
-
 Result<void> write_all(int fd, std::string_view content) {
   while (!content.empty()) {
     const ssize_t count = ::write(fd, content.data(), content.size());
@@ -226,9 +197,57 @@ Failure os_failure(const char* what, std::string_view detail, int os_error) {
 
 Result<File> File::open(const std::filesystem::path& path, Access access) {
   // O_NONBLOCK: a FIFO of that name is refused, not waited for.
-  const int flags = (access == Access::kRead ? O_RDONLY : O_RDWR) | O_NONBLOCK;
-  if (access == Access::kExclusive) return open_exclusively(path, flags);
+  const int flags =
+      (access == Access::kRead || access == Access::kShared ? O_RDONLY : O_RDWR) | O_NONBLOCK;
+  const bool is_exclusive = access == Access::kExclusive;
+  if (is_exclusive || access == Access::kShared) return open_locked(path, flags, is_exclusive);
   return adopt(TRY(open_fd(path, flags, 0, "cannot open a file")));
+}
+
+Result<File::Lock> File::Lock::take(int fd, bool is_exclusive, const std::filesystem::path& path) {
+  Lock lock;
+  const int how = is_exclusive ? LOCK_EX : LOCK_SH;
+  if (::flock(fd, how | LOCK_NB) == 0) {
+    lock.fd_ = fd;
+    lock.process_ = ::getpid();
+    return lock;
+  }
+  // Where files have no locks, nobody has one.
+  if (errno != EWOULDBLOCK) return lock;
+  struct stat status {};
+  const auto holder = ::fstat(fd, &status) == 0 ? lock_holder(status) : std::nullopt;
+  const std::string who = holder ? holder->words : "another program";
+  const std::string does = !holder || holder->is_writer ? " has it open to write: " : " reads it: ";
+  return fail_with(Errc::kInUse, kHeld, who + does + path.filename().native());
+}
+
+File::Lock::~Lock() {
+  if (fd_ >= 0 && process_ == ::getpid()) ::flock(fd_, LOCK_UN);
+}
+
+// Linux looks at O_EXCL without O_CREAT for block devices only; two of us on a file keep apart by a
+// lock.
+Result<File> File::open_locked(const std::filesystem::path& path, int flags, bool is_exclusive) {
+  Fd fd = TRY(open_fd(path, flags, 0, "cannot open a file"));
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0) {
+    return os_failure("cannot look at a file", path.native(), errno);
+  }
+  if (!S_ISBLK(status.st_mode)) {
+    File file = TRY(adopt(std::move(fd)));
+    file.lock_ = TRY(Lock::take(file.fd(), is_exclusive, path));
+    return file;
+  }
+  if (!is_exclusive) return adopt(std::move(fd));
+  Fd alone(::open(path.c_str(), flags | O_EXCL | O_CLOEXEC));
+  if (alone.is_open()) return adopt(std::move(alone));
+  if (errno != EBUSY) return os_failure("cannot open a file", path.native(), errno);
+  const auto uses = uses_of(path);
+  const std::string who =
+      uses && !uses->empty()
+          ? uses->front().who
+          : path.native() + ": by another program, or a mount that is not seen from here";
+  return fail_with(Errc::kInUse, kHeld, who);
 }
 
 Result<File> File::create(const std::filesystem::path& path, std::uint64_t size_bytes) {

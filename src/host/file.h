@@ -39,10 +39,13 @@ class File final : public ByteStore {
     kRead,
     kReadWrite,
     // To read and write alone: a block device that the kernel uses (a mount, swap, a device on top
-    // of it) is refused, and so is a file that another of us has open in this way.
+    // of it) is refused, and so is a file that another of us has open in this way or the next, in
+    // this process or another one, by whatever name.  It ends with the File, or the process.
     kExclusive,
+    // To read, while nobody writes: a file that another of us has open exclusively is refused.
+    kShared,
   };
-  // Errors: kNotFound, kReadOnly, kIo; kInUse (kExclusive).
+  // Errors: kNotFound, kReadOnly, kIo; kInUse (kExclusive, kShared): the detail says who.
   static Result<File> open(const std::filesystem::path& path, Access access);
   // A new file of `size_bytes`, all holes; an old one of that name is an error (kExists).
   static Result<File> create(const std::filesystem::path& path, std::uint64_t size_bytes);
@@ -67,9 +70,32 @@ class File final : public ByteStore {
   Result<std::uint64_t> allocated_bytes() const;
 
  private:
+  // A lock that ends with the File of the process that took it, though a child that was forked
+  // meanwhile has the descriptor, too; and does not end with the child.
+  class Lock {
+   public:
+    Lock() = default;
+    static Result<Lock> take(int fd, bool is_exclusive, const std::filesystem::path& path);
+    Lock(Lock&& other) noexcept
+        : fd_(std::exchange(other.fd_, -1)), process_(std::exchange(other.process_, 0)) {}
+    // What it held before goes with its descriptor, which the File closes.
+    Lock& operator=(Lock&& other) noexcept {
+      fd_ = std::exchange(other.fd_, -1);
+      process_ = std::exchange(other.process_, 0);
+      return *this;
+    }
+    ~Lock();
+
+   private:
+    int fd_ = -1;
+    int process_ = 0;
+  };
+
   File(Fd fd, std::uint64_t size_bytes) : fd_(std::move(fd)), size_bytes_(size_bytes) {}
+  static Result<File> open_locked(const std::filesystem::path& path, int flags, bool is_exclusive);
   Fd fd_;
   std::uint64_t size_bytes_ = 0;
+  Lock lock_;  // ends before the descriptor
 };
 
 // Copies the bytes of `from` into `to`, which is all holes and as long, and syncs; as below.

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <optional>
 
 #include <sys/mount.h>
 #include <sys/wait.h>
@@ -122,6 +123,39 @@ TEST(TwoOpeners, AForkedChildIsTheSecond) {
   });
   EXPECT_EQ(status, 0);
   EXPECT_NE(refused(folder / "disk"), "opened");
+}
+
+TEST(TwoOpeners, ReadersShareAndKeepWritersOut) {
+  const Folder folder;
+  ASSERT_TRUE(File::create(folder / "disk", 4096));
+  {
+    const auto first = File::open(folder / "disk", File::Access::kShared);
+    const auto second = File::open(folder / "disk", File::Access::kShared);
+    ASSERT_TRUE(first && second);
+    EXPECT_NE(refused(folder / "disk"), "opened");
+  }
+  const auto writer = File::open(folder / "disk", File::Access::kExclusive);
+  ASSERT_TRUE(writer);
+  const auto reader = File::open(folder / "disk", File::Access::kShared);
+  ASSERT_FALSE(reader);
+  EXPECT_EQ(reader.error().code, Errc::kInUse);
+}
+
+// The child holds the descriptor still.
+TEST(TwoOpeners, WhatIsClosedIsFreeThoughAChildWasForkedMeanwhile) {
+  const Folder folder;
+  ASSERT_TRUE(File::create(folder / "disk", 4096));
+  std::optional<File> first(File::open(folder / "disk", File::Access::kExclusive).value());
+  const pid_t child = ::fork();
+  if (child == 0) {
+    for (;;) ::pause();
+  }
+  ASSERT_GT(child, 0);
+  EXPECT_NE(refused(folder / "disk"), "opened");
+  first.reset();
+  EXPECT_EQ(refused(folder / "disk"), "opened");
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
 }
 
 }  // namespace

@@ -41,6 +41,34 @@ TEST(TwoVolumes, TheSecondIsRefusedAndTheFirstIsWhole) {
   EXPECT_EQ(words_of_opening(link.native()), "opened");
 }
 
+TEST(TwoVolumes, ReadersShareAndKeepWritersOut) {
+  SKIP_WITHOUT_TOOL("mke2fs");
+  const testing::E2fsImage image({.size = "8M"});
+  ASSERT_TRUE(image.is_made()) << image.log();
+  const std::string path = image.path().native();
+  const std::vector<std::uint8_t> bytes(10'000, 7);
+  {
+    auto writer = Volume::open(path).value();
+    ASSERT_TRUE(writer.write_file("/a", bytes));
+    ASSERT_TRUE(writer.commit());
+    const auto reader = Volume::open(path, {.is_read_only = true});
+    ASSERT_FALSE(reader);
+    EXPECT_EQ(reader.error().code, Errc::kInUse);
+    // As if the power was cut.
+  }
+  {
+    // Its log is replayed first, by one who has it alone.
+    auto reader = Volume::open(path, {.is_read_only = true});
+    ASSERT_TRUE(reader) << error_words(reader.error());
+    EXPECT_EQ(reader->read_file("/a").value(), bytes);
+  }
+  auto first = Volume::open(path, {.is_read_only = true});
+  auto second = Volume::open(path, {.is_read_only = true});
+  ASSERT_TRUE(first && second);
+  EXPECT_EQ(second->read_file("/a").value(), bytes);
+  EXPECT_TRUE(says(words_of_opening(path), "reads it")) << words_of_opening(path);
+}
+
 TEST(TwoVolumes, TheKernelIsTheFirst) {
   SKIP_WITHOUT_TOOL("mke2fs");
   SKIP_WITHOUT_LOOP_MOUNTS();

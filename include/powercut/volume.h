@@ -174,8 +174,8 @@ class [[nodiscard]] AtomicSection {
 class Volume {
  public:
   // An image file or a block device.  Nobody else may have it open to write, nor the kernel use it
-  // (kInUse); several may read it.  A log that is not empty is replayed, and orphans are finished with, as Linux does.
-  // Errors: kNotFound, kIo; kUnsupported, by name; kCorrupt, kChecksum.
+  // (kInUse); several may read it.  A log that is not empty is replayed, and orphans are finished
+  // with, as Linux does. Errors: kNotFound, kIo; kUnsupported, by name; kCorrupt, kChecksum.
   static Result<Volume> open(const std::string& path, const VolumeOptions& options = {});
   // On a device of the caller's, with his clocks; all of them outlive the volume.
   static Result<Volume> open(BlockDevice& device, const Clock& clock, const WallClock& wall_clock,

@@ -338,6 +338,33 @@ TEST_F(ExplorerTest, ALogBlockThatIsOverwrittenWhileItIsNeeded) {
   EXPECT_EQ(explore(writer).rules(), "commit-lost");
 }
 
+const powercut::testing::LoggedImageOptions kAsynchronous = {
+    .mke2fs = "-b 1024 -J size=1 -O ^metadata_csum",
+    .checksum = ChecksumKind::kV1,
+    .is_async = true};
+
+// The commit block is durable by another's flush, before the rest of its transaction.
+TEST_F(ExplorerTest, AnAsynchronousCommitIsLostOnlyOnceTheNextBegan) {
+  for (const bool is_overwritten : {false, true}) {
+    Writer writer(kAsynchronous);
+    const auto writes = writer.image().builder().add_transaction(writer.image().blocks(5, 4, 2));
+    writer.put(writes.back());
+    writer.flush();
+    for (std::size_t i = 0; i + 1 < writes.size(); ++i) writer.put(writes[i]);
+    writer.flush();
+    for (const auto& write :
+         writer.image().builder().add_transaction(writer.image().blocks(9, 3, 3))) {
+      writer.put(write);
+    }
+    writer.flush();
+    if (is_overwritten) {
+      writer.put(writer.map().device_block(writes.front().log),
+                 patterned_block(writer.image().block_bytes(), 1));
+    }
+    EXPECT_EQ(explore(writer).rules(), is_overwritten ? "commit-lost" : "");
+  }
+}
+
 TEST_F(ExplorerTest, ADescriptorThatIsDamagedInTheLog) {
   Writer writer;
   auto writes = writer.begin(writer.image().blocks(5, 4, 2));

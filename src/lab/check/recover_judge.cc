@@ -26,15 +26,22 @@ CheckFinding refused(const LogOutcome& outcome) {
 
 }  // namespace
 
-void RecoverJudge::begin(const LogOutcome& base) {
+void RecoverJudge::begin(const LogOutcome& base, ContentId superblock) {
   if (base.mounts()) floor_ = base.next_tid;
+  take_superblock(superblock);
+}
+
+void RecoverJudge::take_superblock(ContentId content) {
+  const auto superblock = JournalSuperblock::parse(pool_.bytes(content));
+  if (superblock) is_async_ = superblock->has(JournalIncompat::kAsyncCommit);
 }
 
 void RecoverJudge::note_durable(BlockNo block, ContentId content) {
   if (!recovery_.is_journal(block)) return;
+  if (block == recovery_.map().device_block(LogBlock(0))) return take_superblock(content);
   const auto header = parse_journal_header(pool_.bytes(content));
-  if (!header || !header->is(JournalBlockType::kCommit)) return;
-  const Tid reached = header->tid.next();
+  if (!header || (!is_async_ && !header->is(JournalBlockType::kCommit))) return;
+  const Tid reached = is_async_ ? header->tid : header->tid.next();
   if (!floor_ || floor_->comes_before(reached)) floor_ = reached;
 }
 

@@ -3,7 +3,10 @@
 // Rules
 //   superblock-unreadable   the file system's superblock, or the journal's, is damaged: no mount
 //   recovery-refused        Linux would refuse: what is damaged is in the words
-//   commit-lost             the recovery ends before a transaction whose commit block was durable
+//   commit-lost             the recovery ends before a transaction that was durable: its commit
+//   block
+//                           was; with async_commit, where the rest may come after that, a block of
+//                           the next one
 //   log-ignored             the log holds whole transactions, but the superblock does not say so
 //   recovery-not-repeatable the recovery overwrites what it needs to be made again after a second
 //                           cut
@@ -26,8 +29,8 @@ class RecoverJudge {
   RecoverJudge(const ContentPool& pool, StateRecovery& recovery)
       : pool_(pool), recovery_(recovery) {}
 
-  // How the disk recovers before the first event.
-  void begin(const LogOutcome& base);
+  // How the disk recovers before the first event, and its journal's superblock.
+  void begin(const LogOutcome& base, ContentId superblock);
   // `block` holds `content` for sure from now on.
   void note_durable(BlockNo block, ContentId content);
   // The transaction that every state now must reach: the next after the last durable commit.
@@ -36,9 +39,12 @@ class RecoverJudge {
   std::optional<CheckFinding> judge(const LogOutcome& outcome);
 
  private:
+  void take_superblock(ContentId content);
+
   const ContentPool& pool_;
   StateRecovery& recovery_;
   std::optional<Tid> floor_;
+  bool is_async_ = false;  // as the durable superblock of the journal says
 };
 
 }  // namespace powercut::lab

@@ -86,10 +86,10 @@ TEST_F(FullJournal, HandlesOfManyThreadsWaitAndGoOn) {
       EXPECT_GT(counters.waits_for_room, 0u);
       EXPECT_GT(counters.checkpoints, 1u);
       EXPECT_GT(counters.log_bytes, std::uint64_t{4} * kSmallestLog * kBenchBlockBytes);
+      journal_.reset();  // as a power cut; its tasks write no more
       for (std::uint64_t t = 0; t < kThreads; ++t) {
         expect_home(t * kHandleMax, kHandleMax, (kTurns - 1) * 1000);
       }
-      ASSERT_TRUE(journal_->close());
       // Beyond all that lie in the ring, as for any mount.
       bench_.first_tid = Tid(bench_.first_tid.value() + 1'000'000);
     }

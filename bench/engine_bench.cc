@@ -23,10 +23,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
-#include <fstream>
 #include <map>
 #include <thread>
 
@@ -41,8 +41,11 @@ using namespace powercut::bench;
 
 constexpr std::uint64_t kFileBytes = std::uint64_t{16} << 20;
 constexpr std::uint64_t kSequentialBytes = std::uint64_t{1} << 30;
+constexpr std::uint64_t kHotBytes = std::uint64_t{1} << 20;
 constexpr std::uint32_t kPieceBytes = 4096;
 constexpr unsigned kSmallFiles = 50'000, kSmallFolders = 50;
+
+using Piece = std::array<std::uint8_t, kPieceBytes>;
 
 struct Figure {
   double value = 0;           // per second, or seconds
@@ -54,17 +57,8 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-// fsyncs a second.
-Figure fsyncs(Peer& peer, unsigned threads, double seconds) {
-  std::vector<std::unique_ptr<PeerFile>> files;
-  const std::vector<std::uint8_t> mebibyte(1 << 20, 0x5A);
-  for (unsigned t = 0; t < threads; ++t) {
-    files.push_back(peer.create(fmt::format("fsync{}", t)));
-    for (std::uint64_t at = 0; at < kFileBytes; at += mebibyte.size()) {
-      files.back()->write(at, mebibyte);
-    }
-  }
-  peer.sync();
+// Calls step(thread, random) again and again, in so many threads for so long: steps a second.
+Figure rate_of(Peer& peer, unsigned threads, double seconds, const auto& step) {
   const std::uint64_t before = peer.flushes();
   std::atomic<bool> ends = false;
   std::atomic<std::uint64_t> count = 0;
@@ -73,23 +67,49 @@ Figure fsyncs(Peer& peer, unsigned threads, double seconds) {
   for (unsigned t = 0; t < threads; ++t) {
     running.emplace_back([&, t] {
       Prng random(t);
-      std::vector<std::uint8_t> piece(kPieceBytes);
-      while (!ends) {
-        random.fill(piece);
-        files[t]->write(random.below(kFileBytes / kPieceBytes) * kPieceBytes, piece);
-        files[t]->sync();
-        ++count;
-      }
+      std::uint64_t done = 0;
+      for (; !ends; ++done) step(t, random);
+      count += done;
     });
   }
   std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
   ends = true;
   for (std::thread& thread : running) thread.join();
-  Figure figure;
-  figure.operations = count;
-  figure.value = static_cast<double>(count) / seconds_since(start);
-  figure.flushes = peer.flushes() - before;
-  return figure;
+  return {static_cast<double>(count) / seconds_since(start), peer.flushes() - before, count};
+}
+
+// A file of so many bytes for each thread, durable.
+std::vector<std::unique_ptr<PeerFile>> files_of_threads(Peer& peer, unsigned threads,
+                                                        std::uint64_t bytes) {
+  std::vector<std::unique_ptr<PeerFile>> files;
+  const std::vector<std::uint8_t> mebibyte(1 << 20, 0x5A);
+  for (unsigned t = 0; t < threads; ++t) {
+    files.push_back(peer.create(fmt::format("thread{}", t)));
+    for (std::uint64_t at = 0; at < bytes; at += mebibyte.size()) files.back()->write(at, mebibyte);
+  }
+  peer.sync();
+  return files;
+}
+
+// fsyncs a second.
+Figure fsyncs(Peer& peer, unsigned threads, double seconds) {
+  const auto files = files_of_threads(peer, threads, kFileBytes);
+  std::vector<Piece> pieces(threads);
+  return rate_of(peer, threads, seconds, [&](unsigned t, Prng& random) {
+    random.fill(pieces[t]);
+    files[t]->write(random.below(kFileBytes / kPieceBytes) * kPieceBytes, pieces[t]);
+    files[t]->sync();
+  });
+}
+
+// Writes a second.
+Figure beside(Peer& peer, unsigned threads, double seconds) {
+  const auto files = files_of_threads(peer, threads, kHotBytes);
+  std::vector<Piece> pieces(threads);
+  return rate_of(peer, threads, seconds, [&](unsigned t, Prng& random) {
+    pieces[t][random.below(kPieceBytes)] ^= 1;
+    files[t]->write(random.below(kHotBytes / kPieceBytes) * kPieceBytes, pieces[t]);
+  });
 }
 
 // Seconds, the sync included.
@@ -116,38 +136,6 @@ Figure small_files(Peer& peer) {
   }
   peer.sync();
   return {seconds_since(start), peer.flushes() - before, kSmallFiles};
-}
-
-// Writes a second.
-Figure beside(Peer& peer, unsigned threads, double seconds) {
-  constexpr std::uint64_t kHotBytes = std::uint64_t{1} << 20;
-  std::vector<std::unique_ptr<PeerFile>> files;
-  for (unsigned t = 0; t < threads; ++t) {
-    files.push_back(peer.create(fmt::format("beside{}", t)));
-    files.back()->write(0, std::vector<std::uint8_t>(kHotBytes, 0x5A));
-  }
-  peer.sync();
-  const std::uint64_t before = peer.flushes();
-  std::atomic<bool> ends = false;
-  std::atomic<std::uint64_t> count = 0;
-  std::vector<std::thread> running;
-  const auto start = std::chrono::steady_clock::now();
-  for (unsigned t = 0; t < threads; ++t) {
-    running.emplace_back([&, t] {
-      Prng random(t);
-      std::vector<std::uint8_t> piece(kPieceBytes);
-      std::uint64_t done = 0;
-      for (; !ends; ++done) {
-        piece[random.below(kPieceBytes)] ^= 1;
-        files[t]->write(random.below(kHotBytes / kPieceBytes) * kPieceBytes, piece);
-      }
-      count += done;
-    });
-  }
-  std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
-  ends = true;
-  for (std::thread& thread : running) thread.join();
-  return {static_cast<double>(count) / seconds_since(start), peer.flushes() - before, count};
 }
 
 using Figures = std::map<std::string, std::map<std::string, std::vector<Figure>>>;

@@ -30,6 +30,13 @@ bool has_extents(InodeType type) {
   return type == InodeType::kRegular || type == InodeType::kDirectory;
 }
 
+// By the number that directories have for it.
+constexpr std::array kFileTypes = {InodeType::kNone,        InodeType::kRegular,
+                                   InodeType::kDirectory,   InodeType::kCharacterDevice,
+                                   InodeType::kBlockDevice, InodeType::kFifo,
+                                   InodeType::kSocket,      InodeType::kSymlink};
+static_assert(kFileTypes[kDirectoryFileType] == InodeType::kDirectory);
+
 std::uint16_t extra_bytes_of(const Superblock& shape) {
   if (shape.inode_bytes <= sizeof(disk::InodeBase)) return 0;
   const auto most = static_cast<std::uint16_t>(shape.inode_bytes - sizeof(disk::InodeBase));
@@ -41,25 +48,12 @@ std::uint16_t extra_bytes_of(const Superblock& shape) {
 
 std::uint8_t file_type_of(const Superblock& shape, InodeType type) {
   if (!shape.has(Ext4Incompat::kFileType)) return 0;
-  switch (type) {
-    case InodeType::kRegular: return 1;
-    case InodeType::kDirectory: return kDirectoryFileType;
-    case InodeType::kCharacterDevice: return 3;
-    case InodeType::kBlockDevice: return 4;
-    case InodeType::kFifo: return 5;
-    case InodeType::kSocket: return 6;
-    case InodeType::kSymlink: return 7;
-    case InodeType::kNone: return 0;
-  }
-  return 0;
+  const auto found = std::ranges::find(kFileTypes, type);
+  return found == kFileTypes.end() ? 0 : static_cast<std::uint8_t>(found - kFileTypes.begin());
 }
 
 InodeType type_of_file_type(std::uint8_t file_type) {
-  constexpr std::array kTypes = {InodeType::kNone,        InodeType::kRegular,
-                                 InodeType::kDirectory,   InodeType::kCharacterDevice,
-                                 InodeType::kBlockDevice, InodeType::kFifo,
-                                 InodeType::kSocket,      InodeType::kSymlink};
-  return file_type < kTypes.size() ? kTypes[file_type] : InodeType::kNone;
+  return file_type < kFileTypes.size() ? kFileTypes[file_type] : InodeType::kNone;
 }
 
 Result<void> check_changeable_directory(const Node& directory, bool takes_away) {

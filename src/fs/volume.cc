@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "format/inode_kind.h"
 #include "fs/deletion.h"
 #include "fs/file.h"
 #include "fs/inode_rules.h"
@@ -14,20 +15,6 @@ namespace powercut::fs {
 namespace {
 
 constexpr std::size_t kListedAtATime = 512;
-
-FileKind kind_of(InodeType type) {
-  switch (type) {
-    case InodeType::kDirectory: return FileKind::kDirectory;
-    case InodeType::kSymlink: return FileKind::kSymlink;
-    case InodeType::kFifo: return FileKind::kFifo;
-    case InodeType::kSocket: return FileKind::kSocket;
-    case InodeType::kCharacterDevice: return FileKind::kCharacterDevice;
-    case InodeType::kBlockDevice: return FileKind::kBlockDevice;
-    case InodeType::kRegular:
-    case InodeType::kNone: break;
-  }
-  return FileKind::kRegular;
-}
 
 Result<InodeType> special_type(FileKind kind) {
   switch (kind) {
@@ -52,7 +39,7 @@ FileStatus status_from(const Status& status) {
   const Inode& inode = status.inode;
   FileStatus known;
   known.inode = status.number.value();
-  known.kind = kind_of(inode.type());
+  known.kind = file_kind_of(inode.type());
   known.mode = inode.mode & 07777;
   known.links = inode.links;
   known.uid = inode.uid;
@@ -224,7 +211,7 @@ std::uint64_t Volume::write_bytes_max() const {
 Result<File> Volume::open_file(std::string_view path, const OpenWords& words) {
   Core& core = *TRY(body_->core());
   NodeRef node = TRY(find_or_make(core, path, words));
-  const FileKind kind = kind_of(status_of(core, *node).inode.type());
+  const FileKind kind = file_kind_of(status_of(core, *node).inode.type());
   if (kind == FileKind::kDirectory) return fail_with(Errc::kIsDirectory, "open", path);
   if (kind != FileKind::kRegular) return fail_with(Errc::kInvalid, "open: no regular file", path);
   TRY(body_->open_file(node));
@@ -328,7 +315,7 @@ Result<void> Volume::list(std::string_view path,
         if (!node) return Failure{node.error()};
         type = status_of(core, **node).inode.type();
       }
-      if (!visit({name.name, name.inode.value(), kind_of(type)})) return {};
+      if (!visit({name.name, name.inode.value(), file_kind_of(type)})) return {};
     }
   }
   return {};

@@ -17,8 +17,8 @@
 //   1. A block that a handle changed is in the log, in a transaction with all else that the handle
 //      changed, before it is written home.
 //   2. The commit block counts only where everything before it is durable: it is written after
-//   that,
-//      or its checksum is over all of it (single_wait).  A transaction is durable when it is.
+//      that, or its checksum is over all of it (single_wait).  A transaction is durable when all
+//      of it is, its commit block too.
 //   3. Room for all that the running and the committing transaction may still log is free in the
 //      log before a credit is given.
 //   4. The log from the durable tail on is not overwritten: the tail moves first, by a durable

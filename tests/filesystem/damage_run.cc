@@ -1,9 +1,9 @@
 // One run: damage, operations, what is left judged.
-#include <fstream>
 
 #include "fs/operations.h"
 #include "fs/path.h"
 #include "tests/filesystem/damage_scene.h"
+#include "tests/support/files.h"
 
 namespace powercut::fs {
 namespace {
@@ -18,8 +18,7 @@ std::vector<std::uint8_t> mended_by_e2fsck(const std::vector<std::uint8_t>& imag
   constexpr int kTurns = 8;
   testing::TemporaryFolder folder;
   const std::string path = (folder.path() / "image").string();
-  const auto size = static_cast<std::streamsize>(image.size());
-  std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(image.data()), size);
+  testing::write_file(path, image);
   const std::string program = *testing::find_tool("e2fsck");
   testing::ShellOutcome outcome;
   for (int i = 0; i < kTurns; ++i) {
@@ -30,9 +29,7 @@ std::vector<std::uint8_t> mended_by_e2fsck(const std::vector<std::uint8_t>& imag
     if (outcome.output.find(beyond) != std::string::npos) return {};
   }
   expect(outcome.status == 0, "e2fsck -fy: " + outcome.output);
-  std::vector<std::uint8_t> bytes(image.size());
-  std::ifstream(path, std::ios::binary).read(reinterpret_cast<char*>(bytes.data()), size);
-  return bytes;
+  return testing::read_file(path);
 }
 
 class DamageRun {

@@ -4,12 +4,12 @@
 //   bystander   a file that the damage does not touch: neither what describes it nor a block of its
 //   target      a file or directory that may be damaged: all of "/t"
 //   place       a piece of the image that describes targets: an inode, a block of a tree, ...
-//   told        damage that a checksum gives away; without checksums only what makes no sense can
-//   be
+//   told        damage that a checksum gives away; without checksums only what makes no sense
+//               can be
 //
 // What must hold, whatever the damage
 //   1. An operation is carried out, or refused with words; none ends the program or goes on for
-//   ever.
+//      ever.
 //   2. Damage that was met is noted, and the file system marked as in need of a check, durably.
 //   3. Bystanders keep their bytes: before e2fsck, and after it mended the rest.
 //   4. What was synced while there was damage is there, if the damage is told.

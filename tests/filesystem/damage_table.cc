@@ -82,10 +82,15 @@ void add_rows_of_all_parts(std::vector<DamageRow>& rows) {
   }
 }
 
-void add_inode_rows(std::vector<DamageRow>& rows) {
-  const auto add = [&](const char* words, std::vector<Poke> pokes) {
-    rows.push_back({words, Part::kInode, std::move(pokes), {}, false});
+// Adds rows of that part.
+auto adder(std::vector<DamageRow>& rows, Part part) {
+  return [&rows, part](const char* words, std::vector<Poke> pokes) {
+    rows.push_back({words, part, std::move(pokes), {}, false});
   };
+}
+
+void add_inode_rows(std::vector<DamageRow>& rows) {
+  const auto add = adder(rows, Part::kInode);
   add("a mode of no type", {{0x00, 2, 0xF1ED}});
   add("a file becomes a directory", {{0x00, 2, 0x41ED}});
   add("a directory or a symlink becomes a file", {{0x00, 2, 0x81A4}});
@@ -113,9 +118,7 @@ void add_inode_rows(std::vector<DamageRow>& rows) {
 
 void add_extent_rows(std::vector<DamageRow>& rows) {
   for (const Part part : {Part::kExtentRoot, Part::kExtentBlock}) {
-    const auto add = [&](const char* words, std::vector<Poke> pokes) {
-      rows.push_back({words, part, std::move(pokes), {}, false});
-    };
+    const auto add = adder(rows, part);
     add("no magic", {{0, 2, 0}});
     add("more entries than fit", {{2, 2, 0xFFFF}});
     add("room for more than fits", {{4, 2, 0xFFFF}});
@@ -149,9 +152,7 @@ void add_extent_rows(std::vector<DamageRow>& rows) {
 
 void add_directory_rows(std::vector<DamageRow>& rows) {
   for (const Part part : {Part::kDirectory, Part::kHtreeLeaf}) {
-    const auto add = [&](const char* words, std::vector<Poke> pokes) {
-      rows.push_back({words, part, std::move(pokes), {}, false});
-    };
+    const auto add = adder(rows, part);
     // In a linear block the third record is at 24.
     const std::uint32_t at = part == Part::kDirectory ? 24 : 0;
     add("a record of no length", {{at + 4, 2, 0}});
@@ -169,18 +170,14 @@ void add_directory_rows(std::vector<DamageRow>& rows) {
     add("a type of none", {{at + 7, 1, 99}});
     add("no tail", {{1024 - 12, 4, 1}, {1024 - 8, 4, 7}});
   }
-  const auto add = [&](const char* words, std::vector<Poke> pokes) {
-    rows.push_back({words, Part::kDirectory, std::move(pokes), {}, false});
-  };
+  const auto add = adder(rows, Part::kDirectory);
   add("no . in front", {{8, 1, 'x'}});
   add("a .. past all", {{12, 4, 0x0FFFFFFF}});
   add("a .. that is itself a file", {{12, 4, kTargetInode}});
 }
 
 void add_htree_rows(std::vector<DamageRow>& rows) {
-  const auto add = [&](const char* words, std::vector<Poke> pokes) {
-    rows.push_back({words, Part::kHtreeRoot, std::move(pokes), {}, false});
-  };
+  const auto add = adder(rows, Part::kHtreeRoot);
   add("a hash of none", {{28, 1, 99}});
   add("an information record of no length", {{29, 1, 0}});
   add("too many levels", {{30, 1, 9}});
@@ -196,9 +193,7 @@ void add_htree_rows(std::vector<DamageRow>& rows) {
 }
 
 void add_attribute_rows(std::vector<DamageRow>& rows) {
-  const auto add = [&](const char* words, std::vector<Poke> pokes) {
-    rows.push_back({words, Part::kAttributes, std::move(pokes), {}, false});
-  };
+  const auto add = adder(rows, Part::kAttributes);
   add("no magic", {{0, 4, 0}});
   add("a count of nothing", {{4, 4, 0}});
   add("a count of many", {{4, 4, 0xFFFFFFFF}});
@@ -232,9 +227,7 @@ void add_group_rows(std::vector<DamageRow>& rows) {
       swap_row("an inode of a file that is free", Part::kInodeBitmap, [](const DamageScene& scene) {
         return (scene.target_inode() - 1) % scene.shape().inodes_per_group;
       }));
-  const auto add = [&](const char* words, std::vector<Poke> pokes) {
-    rows.push_back({words, Part::kDescriptors, std::move(pokes), {}, false});
-  };
+  const auto add = adder(rows, Part::kDescriptors);
   add("a block bitmap past the end", {{0, 4, 0xFFFFFF00}});
   add("an inode table past the end", {{8, 4, kEndBlock}});
   add("more free blocks than there are", {{12, 2, 0xFFFF}});
@@ -244,9 +237,7 @@ void add_group_rows(std::vector<DamageRow>& rows) {
 }
 
 void add_superblock_rows(std::vector<DamageRow>& rows) {
-  const auto add = [&](const char* words, std::vector<Poke> pokes) {
-    rows.push_back({words, Part::kSuperblock, std::move(pokes), {}, false});
-  };
+  const auto add = adder(rows, Part::kSuperblock);
   add("no magic", {{0x38, 2, 0}});
   add("more blocks than the device", {{0x04, 4, 0x7FFFFFFF}});
   add("no inodes in a group", {{0x28, 4, 0}});

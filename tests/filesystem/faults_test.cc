@@ -16,6 +16,7 @@
 #include "fs/journal_place.h"
 #include "tests/filesystem/model_run.h"
 #include "tests/support/e2fs_image.h"
+#include "tests/support/files.h"
 #include "tests/support/long_form.h"
 #include "tests/support/mounted_image.h"
 
@@ -40,8 +41,7 @@ std::vector<Operation> sequence(std::uint64_t seed) {
 std::vector<std::uint8_t> mended(const std::vector<std::uint8_t>& image) {
   testing::TemporaryFolder folder;
   const std::string path = (folder.path() / "image").string();
-  const auto size = static_cast<std::streamsize>(image.size());
-  std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(image.data()), size);
+  testing::write_file(path, image);
   const std::string program = *testing::find_tool("e2fsck");
   const auto first = testing::run_shell(program + " -fy " + path);
   expect(first.status <= 1, "e2fsck -fy: " + first.output);
@@ -50,9 +50,7 @@ std::vector<std::uint8_t> mended(const std::vector<std::uint8_t>& image) {
   }
   const auto second = testing::run_shell(program + " -fn " + path);
   expect(second.status == 0, "e2fsck -fn after -fy: " + second.output);
-  std::vector<std::uint8_t> bytes(image.size());
-  std::ifstream(path, std::ios::binary).read(reinterpret_cast<char*>(bytes.data()), size);
-  return bytes;
+  return testing::read_file(path);
 }
 
 // Whether the image says that it was stopped: in the journal's superblock, and in its own.

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "tests/support/e2fs_image.h"
+#include "tests/support/files.h"
 #include "tests/support/mounted_image.h"
 
 namespace powercut::fs {
@@ -26,11 +27,10 @@ const std::vector<std::uint8_t>& image_of(const Form& form) {
   return image;
 }
 
-std::vector<std::uint8_t> fscked(std::vector<std::uint8_t> image) {
+std::vector<std::uint8_t> fscked(const std::vector<std::uint8_t>& image) {
   testing::TemporaryFolder folder;
   const std::string path = (folder.path() / "image").string();
-  const auto size = static_cast<std::streamsize>(image.size());
-  std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(image.data()), size);
+  testing::write_file(path, image);
   const auto outcome = testing::run_shell(*testing::find_tool("e2fsck") + " -fy " + path);
   // What is said of any file system with an orphan file that was not unmounted: that it is there,
   // and of its blocks after e2fsck has deleted the orphans that are in them.
@@ -42,8 +42,7 @@ std::vector<std::uint8_t> fscked(std::vector<std::uint8_t> image) {
   }
   const bool mends = outcome.status > 1 || words.find("? yes") != std::string::npos;
   expect(!mends, "e2fsck -fy: " + outcome.output);
-  std::ifstream(path, std::ios::binary).read(reinterpret_cast<char*>(image.data()), size);
-  return image;
+  return testing::read_file(path);
 }
 
 void RunCounters::add(const RunCounters& other) {

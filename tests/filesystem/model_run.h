@@ -49,7 +49,7 @@ struct Form {
 // Made by mke2fs, once for a program.
 const std::vector<std::uint8_t>& image_of(const Form& form);
 // After e2fsck -fy, which recovers; that it mends anything is damage.
-std::vector<std::uint8_t> fscked(std::vector<std::uint8_t> image);
+std::vector<std::uint8_t> fscked(const std::vector<std::uint8_t>& image);
 
 struct RunOptions {
   std::uint64_t seed = 1;  // of contents, and of what cuts leave

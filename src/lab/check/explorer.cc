@@ -159,8 +159,7 @@ Result<void> Explorer::run(const std::function<bool(const ExplorerCounts&)>& goe
   for (const std::string& mark : options_.known_marks) learn(mark);
   count_crash_points();
   State base(*this, [](std::uint32_t) { return 0u; });
-  recover_judge_.begin(TRY(recovery_.recover(base)),
-                       base.content(recovery_.map().device_block(LogBlock(0))));
+  TRY(recover_judge_.begin(base));
   while (TRY(next_window())) {
     if (!wanted_point(window_)) continue;
     if (counts_.walked >= options_.states_max || is_time_over()) break;
@@ -409,8 +408,7 @@ std::vector<ContentId> Explorer::contents_now() const {
 
 Result<void> Explorer::go_to(const StateId& state) {
   State base(*this, [](std::uint32_t) { return 0u; });
-  recover_judge_.begin(TRY(recovery_.recover(base)),
-                       base.content(recovery_.map().device_block(LogBlock(0))));
+  TRY(recover_judge_.begin(base));
   std::uint64_t last = 0;
   while (TRY(next_window())) {
     if (number_now() == state.crash_point) {

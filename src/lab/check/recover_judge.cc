@@ -26,9 +26,11 @@ CheckFinding refused(const LogOutcome& outcome) {
 
 }  // namespace
 
-void RecoverJudge::begin(const LogOutcome& base, ContentId superblock) {
-  if (base.mounts()) floor_ = base.next_tid;
-  take_superblock(superblock);
+Result<void> RecoverJudge::begin(StateContents& base) {
+  const LogOutcome outcome = TRY(recovery_.recover(base));
+  if (outcome.mounts()) floor_ = outcome.next_tid;
+  take_superblock(base.content(recovery_.map().device_block(LogBlock(0))));
+  return {};
 }
 
 void RecoverJudge::take_superblock(ContentId content) {

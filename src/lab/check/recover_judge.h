@@ -29,8 +29,8 @@ class RecoverJudge {
   RecoverJudge(const ContentPool& pool, StateRecovery& recovery)
       : pool_(pool), recovery_(recovery) {}
 
-  // How the disk recovers before the first event, and its journal's superblock.
-  void begin(const LogOutcome& base, ContentId superblock);
+  // `base`: the disk before the first event.  Errors: as StateRecovery::recover().
+  Result<void> begin(StateContents& base);
   // `block` holds `content` for sure from now on.
   void note_durable(BlockNo block, ContentId content);
   // The transaction that every state now must reach: the next after the last durable commit.

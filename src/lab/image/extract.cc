@@ -3,6 +3,7 @@
 #include <unordered_map>
 
 #include "format/ext4_acl.h"
+#include "format/inode_kind.h"
 #include "host/tree_writer.h"
 #include "lab/image/file_copy.h"
 #include "lab/image/inode_facts.h"
@@ -244,10 +245,7 @@ class Extraction final : public TreeVisitor {
   Result<bool> make_special(const std::string& path, const std::string& name, InodeNo number,
                             const Inode& inode) {
     TreeWriter::Special special;
-    special.kind = inode.is(InodeType::kFifo)              ? FileKind::kFifo
-                   : inode.is(InodeType::kSocket)          ? FileKind::kSocket
-                   : inode.is(InodeType::kCharacterDevice) ? FileKind::kCharacterDevice
-                                                           : FileKind::kBlockDevice;
+    special.kind = file_kind_of(inode.type());
     if (is_device(inode)) {
       const DeviceNumbers numbers = device_numbers(inode);
       special.major = numbers.major;
